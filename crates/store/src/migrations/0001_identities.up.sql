@@ -1,0 +1,61 @@
+-- Addresses and factors stand on the identity's row as JSON, so that one read tells all; the tables of addresses and
+-- identifiers below make them unique and findable.
+CREATE TABLE identities (
+    id {uuid} NOT NULL PRIMARY KEY,
+    schema_id TEXT NOT NULL,
+    traits TEXT NOT NULL,
+    state TEXT NOT NULL,
+    state_changed_at {int} NOT NULL,
+    metadata_public TEXT,
+    metadata_admin TEXT,
+    external_id {exact},
+    organization_id {uuid},
+    verifiable_addresses TEXT NOT NULL,
+    recovery_addresses TEXT NOT NULL,
+    factors TEXT NOT NULL,
+    credentials_version {int} NOT NULL,
+    version {int} NOT NULL,
+    created_at {int} NOT NULL,
+    updated_at {int} NOT NULL
+) {strict};
+CREATE UNIQUE INDEX identities_external_id ON identities (external_id);
+CREATE INDEX identities_organization_id ON identities (organization_id, id) WHERE organization_id IS NOT NULL;
+
+CREATE TABLE credentials (
+    identity_id {uuid} NOT NULL REFERENCES identities (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    id {uuid} NOT NULL,
+    identifiers TEXT NOT NULL,
+    config TEXT NOT NULL,
+    version {int} NOT NULL,
+    created_at {int} NOT NULL,
+    updated_at {int} NOT NULL,
+    PRIMARY KEY (identity_id, kind)
+) {strict};
+
+CREATE TABLE credential_identifiers (
+    kind TEXT NOT NULL,
+    identifier {exact} NOT NULL,
+    identity_id {uuid} NOT NULL,
+    PRIMARY KEY (kind, identifier),
+    FOREIGN KEY (identity_id, kind) REFERENCES credentials (identity_id, kind) ON DELETE CASCADE
+) {clustered};
+CREATE INDEX credential_identifiers_owner ON credential_identifiers (identity_id, kind);
+
+CREATE TABLE verifiable_addresses (
+    via TEXT NOT NULL,
+    value {exact} NOT NULL,
+    id {uuid} NOT NULL,
+    identity_id {uuid} NOT NULL REFERENCES identities (id) ON DELETE CASCADE,
+    PRIMARY KEY (via, value)
+) {clustered};
+CREATE INDEX verifiable_addresses_owner ON verifiable_addresses (identity_id);
+
+CREATE TABLE recovery_addresses (
+    via TEXT NOT NULL,
+    value {exact} NOT NULL,
+    id {uuid} NOT NULL,
+    identity_id {uuid} NOT NULL REFERENCES identities (id) ON DELETE CASCADE,
+    PRIMARY KEY (via, value)
+) {clustered};
+CREATE INDEX recovery_addresses_owner ON recovery_addresses (identity_id);

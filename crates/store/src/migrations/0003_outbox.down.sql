@@ -1,0 +1,2 @@
+DROP TABLE message_dispatches;
+DROP TABLE messages;

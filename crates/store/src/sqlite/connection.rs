@@ -1,0 +1,147 @@
+//! Opening connections, running statements on them, and what SQLite's errors mean.
+
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{CachedStatement, Connection, Error, ErrorCode, OpenFlags, ToSql, ffi};
+
+use crate::failure::{Constraint, OWNER_GONE, StoreError};
+use crate::value::{Row, Value};
+
+/// Where a database is, and how it is to be treated.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) path: PathBuf,
+    /// False for a private database: nothing of it has to reach the disk.
+    pub(super) lasting: bool,
+    pub(super) busy_timeout: Duration,
+}
+
+/// What a writing connection may keep in memory, in KiB.
+const WRITER_CACHE: i64 = 4096;
+/// What a reading connection may keep in memory, in KiB. There is one connection for each core.
+const READER_CACHE: i64 = 256;
+/// The log is cut back to this size when it starts over, in bytes.
+const LOG_KEPT: i64 = 8 << 20;
+
+impl Place {
+    /// A connection that writes: of the writer and the checkpointer.
+    pub(super) fn open_writing(&self) -> Result<Connection, StoreError> {
+        // SQLite gives its log the rights of the file, so the file is made first, for this user only.
+        std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&self.path)
+            .map_err(|e| StoreError::Unavailable(format!("the database file cannot be opened: {e}")))?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags).map_err(failure)?;
+        connection.busy_timeout(self.busy_timeout).map_err(failure)?;
+        let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(failure)?;
+        if !mode.eq_ignore_ascii_case("wal") {
+            return Err(StoreError::Unsupported("a write-ahead log: is the database on a network file system?".into()));
+        }
+        let synchronous = if self.lasting { "FULL" } else { "OFF" };
+        connection.pragma_update(None, "synchronous", synchronous).map_err(failure)?;
+        connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(failure)?;
+        connection.pragma_update(None, "journal_size_limit", LOG_KEPT).map_err(failure)?;
+        connection.pragma_update(None, "foreign_keys", true).map_err(failure)?;
+        connection.pragma_update(None, "temp_store", "MEMORY").map_err(failure)?;
+        connection.pragma_update(None, "cache_size", -WRITER_CACHE).map_err(failure)?;
+        connection.set_prepared_statement_cache_capacity(128);
+        Ok(connection)
+    }
+
+    /// A connection that only reads and maps up to `map` bytes of the file into memory.
+    pub(super) fn open_reading(&self, map: i64) -> Result<Connection, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags).map_err(failure)?;
+        connection.busy_timeout(self.busy_timeout).map_err(failure)?;
+        connection.pragma_update(None, "query_only", true).map_err(failure)?;
+        connection.pragma_update(None, "temp_store", "MEMORY").map_err(failure)?;
+        connection.pragma_update(None, "cache_size", -READER_CACHE).map_err(failure)?;
+        connection.pragma_update_and_check(None, "mmap_size", map, |_| Ok(())).map_err(failure)?;
+        connection.set_prepared_statement_cache_capacity(48);
+        Ok(connection)
+    }
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Int(value) => ValueRef::Integer(*value),
+            Self::Text(value) => ValueRef::Text(value.as_bytes()),
+            Self::Bytes(value) => ValueRef::Blob(value),
+            Self::Uuid(value) => ValueRef::Blob(value.as_bytes()),
+        }))
+    }
+}
+
+fn bound<'c>(connection: &'c Connection, sql: &str, args: &[Value]) -> rusqlite::Result<CachedStatement<'c>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    for (place, arg) in args.iter().enumerate() {
+        statement.raw_bind_parameter(place + 1, arg)?;
+    }
+    Ok(statement)
+}
+
+/// Runs a statement that gives no rows, and tells how many it touched.
+pub(super) fn execute(connection: &Connection, sql: &str, args: &[Value]) -> rusqlite::Result<u64> {
+    let touched = bound(connection, sql, args)?.raw_execute()?;
+    Ok(u64::try_from(touched).unwrap_or(u64::MAX))
+}
+
+/// Runs a statement that gives rows.
+pub(super) fn query(connection: &Connection, sql: &str, args: &[Value]) -> rusqlite::Result<Vec<Row>> {
+    let mut statement = bound(connection, sql, args)?;
+    let columns = statement.column_count();
+    let mut rows = statement.raw_query();
+    let mut out = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut values = Vec::with_capacity(columns);
+        for column in 0..columns {
+            values.push(match row.get_ref(column)? {
+                ValueRef::Null => Value::Null,
+                ValueRef::Integer(value) => Value::Int(value),
+                ValueRef::Text(value) => Value::Text(text(column, value)?),
+                ValueRef::Blob(value) => Value::Bytes(value.to_vec()),
+                ValueRef::Real(_) => return Err(Error::InvalidColumnType(column, String::new(), rusqlite::types::Type::Real)),
+            });
+        }
+        out.push(Row::new(values));
+    }
+    Ok(out)
+}
+
+fn text(column: usize, bytes: &[u8]) -> rusqlite::Result<String> {
+    std::str::from_utf8(bytes).map(str::to_owned).map_err(|e| Error::Utf8Error(column, e))
+}
+
+/// What an error means. SQLite's own texts name tables and columns but never values.
+pub(super) fn failure(error: Error) -> StoreError {
+    let Error::SqliteFailure(code, message) = &error else {
+        return StoreError::Corrupt(error.to_string());
+    };
+    let text = || message.clone().unwrap_or_else(|| code.to_string());
+    match code.code {
+        ErrorCode::ConstraintViolation => match code.extended_code {
+            ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID => {
+                let text = text();
+                let columns = text.rsplit_once(": ").map_or(text.as_str(), |(_, columns)| columns);
+                StoreError::Unique(Constraint::named(columns))
+            }
+            ffi::SQLITE_CONSTRAINT_FOREIGNKEY => OWNER_GONE,
+            _ => StoreError::Corrupt(text()),
+        },
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreError::Busy,
+        ErrorCode::DiskFull => StoreError::Full,
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::TypeMismatch | ErrorCode::TooBig => {
+            StoreError::Corrupt(text())
+        }
+        _ => StoreError::Unavailable(text()),
+    }
+}

@@ -1,0 +1,156 @@
+//! The SQLite driver: one thread writes, any thread reads.
+//!
+//! All changes go through one writer thread that commits many of them at once (see [`writer`]); short reads run at once
+//! on the caller's thread (see [`readers`]); a thread of its own moves the write-ahead log into the file (see
+//! [`checkpoint`]). Invariant: nothing is answered before it is committed, and no read holds a snapshot while it waits.
+
+mod checkpoint;
+mod connection;
+mod folder;
+mod readers;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::changes::{Changes, Committed};
+use crate::dialect::{Dialect, Kind, Query};
+use crate::failure::StoreError;
+use crate::migrations::Step;
+use crate::value::{Row, Value};
+use connection::{Place, failure, query};
+use folder::PrivateFolder;
+use readers::Readers;
+use writer::{Job, Writer};
+
+/// How many requests wait for the writer before new ones wait to be let in.
+const QUEUE: usize = 1024;
+/// How many long reads run at once.
+const LONG_READS: usize = 3;
+/// How much of the file short reads map into memory, in bytes: enough for small databases, and little enough to be idle
+/// with.
+const MAPPED: i64 = 8 << 20;
+
+/// A SQLite database.
+#[derive(Debug)]
+pub(crate) struct Sqlite {
+    jobs: mpsc::Sender<Job>,
+    short: Readers,
+    long: Arc<Readers>,
+    long_reads: Semaphore,
+    wal_pages: Arc<AtomicU32>,
+    /// The last field: removed after everything else is dropped.
+    folder: Option<PrivateFolder>,
+}
+
+impl Sqlite {
+    /// Opens or makes the file; `None` is a private database in memory.
+    pub(crate) fn open(path: Option<PathBuf>, busy_timeout: Duration) -> Result<Self, StoreError> {
+        let folder = if path.is_none() { Some(PrivateFolder::make()?) } else { None };
+        let path = match (path, &folder) {
+            (Some(path), _) => path,
+            (None, Some(folder)) => folder.path().join("db.sqlite"),
+            (None, None) => return Err(StoreError::Unavailable("no place for the database".into())),
+        };
+        let dialect = Arc::new(Dialect::new(Kind::Sqlite));
+        let place = Place { path, lasting: folder.is_none(), busy_timeout };
+        let wal_pages = Arc::new(AtomicU32::new(0));
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        Writer::start(&place, Arc::clone(&dialect), queue, jobs.downgrade(), Arc::clone(&wal_pages))?;
+        let cores = std::thread::available_parallelism().map_or(4, std::num::NonZero::get);
+        let short = Readers::new(place.clone(), Arc::clone(&dialect), cores.clamp(2, 16), MAPPED);
+        let long = Arc::new(Readers::new(place, dialect, LONG_READS, 0));
+        Ok(Self { jobs, short, long, long_reads: Semaphore::new(LONG_READS), wal_pages, folder })
+    }
+
+    /// Commits each of the changes by itself, all in one group.
+    pub(crate) async fn commit(&self, changes: Vec<Changes>) -> Vec<Result<Committed, StoreError>> {
+        let count = changes.len();
+        let (reply, answer) = oneshot::channel();
+        let sent = self.jobs.send(Job::Commit(writer::Commit { changes, reply })).await;
+        let answered = if sent.is_ok() { answer.await.ok() } else { None };
+        answered.unwrap_or_else(|| vec![Err(closed()); count])
+    }
+
+    /// Reads on this thread: for short, indexed reads.
+    pub(crate) fn read(&self, queries: &[Query]) -> Result<Vec<Vec<Row>>, StoreError> {
+        self.short.read(queries)
+    }
+
+    /// Reads on a thread of its own: for lists.
+    pub(crate) async fn read_long(&self, queries: Vec<Query>) -> Result<Vec<Vec<Row>>, StoreError> {
+        let _permit = self.long_reads.acquire().await.map_err(|_| closed())?;
+        let readers = Arc::clone(&self.long);
+        match tokio::task::spawn_blocking(move || readers.read(&queries)).await {
+            Ok(rows) => rows,
+            Err(_) => Err(StoreError::Unavailable("a read was broken off".into())),
+        }
+    }
+
+    /// Takes a step of a migration in a transaction. Tells whether there was anything to do.
+    pub(crate) async fn migrate(&self, step: &Step) -> Result<bool, StoreError> {
+        let step = *step;
+        self.run(move |connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failure)?;
+            transaction.execute_batch(&Kind::Sqlite.translate(Step::TABLE)).map_err(failure)?;
+            let query = |sql, args: &[Value]| query(&transaction, &Kind::Sqlite.translate(sql), args).map_err(failure);
+            let applied = !query(Step::APPLIED, &[Value::Int(step.version)])?.is_empty();
+            if applied == step.up {
+                return Ok(false);
+            }
+            transaction.execute_batch(&Kind::Sqlite.translate(step.script)).map_err(failure)?;
+            query(step.record(), &step.record_args())?;
+            transaction.commit().map_err(failure)?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Runs work of the crate itself on the writer, between groups.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let job = Job::Run(Box::new(move |connection| {
+            // Nobody waits any more: the work is done all the same.
+            let _ = reply.send(work(connection));
+        }));
+        self.jobs.send(job).await.map_err(|_| closed())?;
+        answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Commits what waits, moves the log into the file, and closes all connections. Later calls fail.
+    pub(crate) async fn close(&self) -> Result<(), StoreError> {
+        self.short.close();
+        self.long.close();
+        let (reply, answer) = oneshot::channel();
+        if self.jobs.send(Job::Close(reply)).await.is_err() {
+            return Ok(());
+        }
+        let outcome = answer.await.unwrap_or(Ok(()));
+        if let Some(folder) = &self.folder {
+            folder.remove();
+        }
+        outcome
+    }
+
+    /// Pages in the write-ahead log after the last commit.
+    pub(crate) fn wal_pages(&self) -> u32 {
+        self.wal_pages.load(Ordering::Relaxed)
+    }
+
+    /// Changes that wait for the writer.
+    pub(crate) fn waiting(&self) -> usize {
+        self.jobs.max_capacity().saturating_sub(self.jobs.capacity())
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::Unavailable("the database was closed".into())
+}
