@@ -1,0 +1,145 @@
+//! Writing messages: what they say is gathered from the flow and the identity, sealed, and put into the outbox with the
+//! changes that are their reason.
+
+use portcullis_model::clock::Rng;
+use portcullis_model::identity::{Identity, Via};
+use portcullis_model::time::Timestamp;
+use portcullis_store::Changes;
+use portcullis_store::outbox::{self, NewMessage};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::template::{
+    AddressChanged, Change, Circumstances, LoginCode, RecoveryCode, RecoveryLink, RegistrationCode, SettingsChanged, Template,
+    VerificationCode, VerificationLink, minutes,
+};
+use crate::app::{App, Cx};
+use crate::crypto::{Keyring, Purpose};
+use crate::identity::view;
+
+/// Puts a message into the outbox, as a part of `changes`: it is sent if they are committed, and only then. Gives its id.
+///
+/// After the commit, [`ring`] spares the person the courier's pause.
+pub fn enqueue(cx: &Cx, changes: &mut Changes, template: &Template, via: Via, recipient: &str) -> Uuid {
+    let id = cx.new_id();
+    outbox::mail(changes, &message(cx.keys(), cx.rng(), id, cx.now, template, via, recipient));
+    id
+}
+
+/// Tells the courier of this process that a message waits. To be called after the commit.
+pub fn ring(app: &App) {
+    app.outbox_bell.notify_one();
+}
+
+/// A message as the outbox keeps it. Its data is bound to its id.
+pub(super) fn message(
+    keys: &Keyring,
+    rng: &dyn Rng,
+    id: Uuid,
+    now: Timestamp,
+    template: &Template,
+    via: Via,
+    recipient: &str,
+) -> NewMessage {
+    let data = Value::Object(template.data(via, recipient)).to_string();
+    NewMessage {
+        id,
+        channel: via.as_str().to_owned(),
+        recipient: recipient.to_owned(),
+        template: template.kind().as_str().to_owned(),
+        sealed_data: keys.seal(rng, Purpose::Outbox, id.as_bytes(), data.as_bytes()),
+        subject: None,
+        created_at: now,
+        send_after: now,
+    }
+}
+
+/// The data of a message, as it was when it was written; `None` if no key opens it.
+pub(super) fn open(keys: &Keyring, id: Uuid, sealed: &[u8]) -> Option<Map<String, Value>> {
+    let plain = keys.open(Purpose::Outbox, id.as_bytes(), sealed)?;
+    match serde_json::from_slice(&plain) {
+        Ok(Value::Object(data)) => Some(data),
+        _ => None,
+    }
+}
+
+fn code_minutes(cx: &Cx) -> u64 {
+    minutes(cx.config().selfservice.methods.code.config.lifespan)
+}
+
+fn link_minutes(cx: &Cx) -> u64 {
+    minutes(cx.config().selfservice.methods.link.config.lifespan)
+}
+
+impl RecoveryLink {
+    /// A recovery link for an identity.
+    #[must_use]
+    pub fn new(cx: &Cx, circumstances: Circumstances, who: &Identity, url: String) -> Self {
+        Self { recovery_url: url, expires_in_minutes: link_minutes(cx), identity: view::public(cx, who), circumstances }
+    }
+}
+
+impl RecoveryCode {
+    /// A recovery code for an identity.
+    #[must_use]
+    pub fn new(cx: &Cx, circumstances: Circumstances, who: &Identity, code: String) -> Self {
+        Self { recovery_code: code, expires_in_minutes: code_minutes(cx), identity: view::public(cx, who), circumstances }
+    }
+}
+
+impl VerificationLink {
+    /// A verification link for an identity's address.
+    #[must_use]
+    pub fn new(cx: &Cx, circumstances: Circumstances, who: &Identity, url: String) -> Self {
+        Self { verification_url: url, expires_in_minutes: link_minutes(cx), identity: view::public(cx, who), circumstances }
+    }
+}
+
+impl VerificationCode {
+    /// A verification code for an identity's address, with the link that fills it in.
+    #[must_use]
+    pub fn new(cx: &Cx, circumstances: Circumstances, who: &Identity, code: String, url: String) -> Self {
+        let (verification_code, verification_url) = (code, Some(url));
+        let identity = view::public(cx, who);
+        Self { verification_code, verification_url, expires_in_minutes: code_minutes(cx), identity, circumstances }
+    }
+}
+
+impl LoginCode {
+    /// A code to sign in with.
+    #[must_use]
+    pub fn new(cx: &Cx, circumstances: Circumstances, who: &Identity, code: String) -> Self {
+        Self { login_code: code, expires_in_minutes: code_minutes(cx), identity: view::public(cx, who), circumstances }
+    }
+}
+
+impl RegistrationCode {
+    /// A code to sign up with.
+    #[must_use]
+    pub fn new(cx: &Cx, circumstances: Circumstances, traits: &Value, code: String) -> Self {
+        Self { registration_code: code, expires_in_minutes: code_minutes(cx), traits: traits.clone(), circumstances }
+    }
+}
+
+impl AddressChanged {
+    /// The notice that an identity's addresses changed.
+    #[must_use]
+    pub fn new(cx: &Cx, circumstances: Circumstances, who: &Identity) -> Self {
+        Self { identity: view::public(cx, who), circumstances }
+    }
+}
+
+impl SettingsChanged {
+    /// The notice of what an identity changed about itself, by the request at hand.
+    #[must_use]
+    pub fn new(cx: &Cx, circumstances: Circumstances, who: &Identity, changes: Vec<Change>) -> Self {
+        Self {
+            changes,
+            changed_at: cx.now,
+            client_ip: cx.request.client_ip.clone(),
+            user_agent: cx.request.user_agent.clone(),
+            identity: view::public(cx, who),
+            circumstances,
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The courier: mails and text messages, from the decision to send one to the mail server's yes.
+//!
+//! A flow puts a typed [`Template`] into the outbox with [`enqueue`], in the same changes as its reason; the worker
+//! ([`run`]) renders and sends it. What a message says is encrypted while it waits and never logged. Operators replace
+//! words by Go templates (see [`language`]).
+
+mod backoff;
+mod builtin;
+mod compose;
+mod desk;
+mod failure;
+pub mod kind;
+pub mod language;
+mod part;
+pub mod render;
+mod smtp;
+pub mod template;
+mod worker;
+
+use portcullis_store::outbox::Message;
+
+pub use compose::{enqueue, ring};
+pub use kind::Kind;
+pub use render::Rendered;
+pub use template::{
+    AddressChanged, Change, Circumstances, LoginCode, RecoveryCode, RecoveryLink, RegistrationCode, SettingsChanged, Template,
+    VerificationCode, VerificationLink, minutes,
+};
+pub use worker::run;
+
+use crate::app::Snapshot;
+
+/// The words of a message as they would be sent now, for the development mailbox and for administrators in development
+/// mode. `None` if its data cannot be opened or its kind is not known.
+pub async fn preview(snapshot: &Snapshot, message: &Message) -> Option<Rendered> {
+    worker::words(snapshot, message).await.ok()
+}

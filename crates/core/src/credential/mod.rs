@@ -1,0 +1,4 @@
+//! Ceremonies that several methods share.
+
+pub mod code;
+pub mod identifier;

@@ -1,0 +1,101 @@
+//! Parked submits: a change that waits while the person signs in again or proves a second factor.
+//!
+//! What waits is the change itself, sealed, never a password: that is hashed before. It is bound to the flow, the identity
+//! and to who parked it: the browser, by an HttpOnly cookie of which only a hash is kept, or the session, for native
+//! clients. It is taken once, in the same commit that applies it, and ends after fifteen minutes.
+
+use std::time::Duration;
+
+use portcullis_model::clock::random_text;
+use portcullis_model::error::ApiError;
+use portcullis_model::flow::{Flow, FlowType};
+use portcullis_model::session::Session;
+use portcullis_model::time::Timestamp;
+use portcullis_store::{Changes, parked};
+use subtle::ConstantTimeEq;
+
+use super::change::Change;
+use super::fault::store_error;
+use super::reply::CookieChange;
+use crate::app::Cx;
+use crate::crypto::Purpose;
+
+/// How long a change waits.
+const WAIT: Duration = Duration::from_secs(15 * 60);
+
+/// A change that waits, and the proof of who parked it.
+pub struct Parked {
+    /// The change.
+    pub change: Change,
+    /// Since when it waits.
+    pub since: Timestamp,
+    holder: Vec<u8>,
+}
+
+/// Parks a change, in place of any that waits in this flow: the newest submit counts. Browsers get a cookie.
+pub fn park(cx: &Cx, changes: &mut Changes, flow: &Flow, change: &Change, session: &Session) -> Option<CookieChange> {
+    let expires_at = cx.now.plus(WAIT);
+    let (holder, cookie) = match flow.flow_type {
+        FlowType::Api => (of_session(cx, session), None),
+        FlowType::Browser => {
+            let handle = cx.request.parked_cookie.clone().unwrap_or_else(|| random_text(cx.rng(), 43));
+            (of_browser(cx, &handle), Some(CookieChange::SetParked { handle, expires_at }))
+        }
+    };
+    let plain = serde_json::to_vec(change).unwrap_or_default();
+    parked::put(
+        changes,
+        &parked::Parked {
+            flow_id: flow.id,
+            identity_id: session.identity_id,
+            holder_hash: holder,
+            native: flow.is_native(),
+            sealed: cx.keys().seal(cx.rng(), Purpose::ParkedSubmit, flow.id.as_bytes(), &plain),
+            created_at: cx.now,
+            expires_at,
+        },
+    );
+    cookie
+}
+
+/// The change that waits in a flow, if this client parked it and may have it now.
+///
+/// # Errors
+/// If the database fails.
+pub async fn unpark(cx: &Cx, flow: &Flow, session: &Session) -> Result<Option<Parked>, ApiError> {
+    let Some(row) = parked::get(cx.store(), flow.id).await.map_err(|e| store_error(&e))? else { return Ok(None) };
+    let holder = match (row.native, &cx.request.parked_cookie) {
+        (true, _) => of_session(cx, session),
+        (false, Some(handle)) => of_browser(cx, handle),
+        (false, None) => return Ok(None),
+    };
+    let theirs = bool::from(holder.as_slice().ct_eq(row.holder_hash.as_slice()))
+        && row.native == flow.is_native()
+        && row.identity_id == session.identity_id
+        && cx.now < row.expires_at;
+    if !theirs {
+        return Ok(None);
+    }
+    let change = cx
+        .keys()
+        .open(Purpose::ParkedSubmit, flow.id.as_bytes(), &row.sealed)
+        .and_then(|plain| serde_json::from_slice(&plain).ok());
+    Ok(change.map(|change| Parked { change, since: row.created_at, holder }))
+}
+
+/// Takes a parked change out, in the commit that applies it. The commit fails if somebody else took it first.
+pub fn take_parked(changes: &mut Changes, flow: &Flow, parked: &Parked) {
+    parked::take(changes, flow.id, &parked.holder);
+}
+
+/// The hash by which a browser's cookie finds what it parked.
+#[must_use]
+pub fn of_browser(cx: &Cx, handle: &str) -> Vec<u8> {
+    cx.keys().token_hash(handle).to_vec()
+}
+
+/// The hash by which a session finds what it parked.
+#[must_use]
+pub fn of_session(cx: &Cx, session: &Session) -> Vec<u8> {
+    cx.keys().token_hash(&session.id.to_string()).to_vec()
+}

@@ -1,0 +1,149 @@
+//! Where a flow leads: whether a `return_to` is allowed, and where to go when none was asked for.
+
+use portcullis_model::error::{ApiError, ErrorId};
+use portcullis_model::flow::FlowKind;
+use url::Url;
+
+use crate::app::Cx;
+use crate::config::Config;
+
+/// The `return_to` of the request that begins a flow, checked; `None` if it was not asked for.
+///
+/// # Errors
+/// 400 `self_service_flow_return_to_forbidden` if it is not allowed, 400 without id if it is no URL.
+pub fn requested(cx: &Cx) -> Result<Option<String>, ApiError> {
+    match cx.request.parameter("return_to") {
+        None => Ok(None),
+        Some(wish) => {
+            check(cx.config(), wish)?;
+            Ok(Some(wish.to_owned()))
+        }
+    }
+}
+
+/// Checks a `return_to` and makes it absolute.
+///
+/// # Errors
+/// As [`requested`].
+pub fn check(config: &Config, wish: &str) -> Result<Url, ApiError> {
+    let url = absolute(config, wish)?;
+    // A relative wish has the host and port of the default page, as that is written.
+    let written =
+        if Url::parse(wish).is_ok() || wish.starts_with("//") { wish } else { &config.selfservice.default_browser_return_url };
+    let own = own_self_service(config);
+    let mut allowed = config.selfservice.allowed_return_urls.iter().map(String::as_str).chain([own.as_str()]);
+    if allowed.any(|entry| admits(config, entry, written, &url)) {
+        return Ok(url);
+    }
+    Err(ApiError::bad_request("The requested return_to address is not allowed.").id(ErrorId::SelfServiceFlowReturnToForbidden))
+}
+
+/// The end of a flow: its `return_to`, or the configured default for the method, the flow, the server.
+#[must_use]
+pub fn destination(cx: &Cx, kind: FlowKind, method: &str, return_to: Option<&str>) -> String {
+    let fallback = &cx.config().selfservice.default_browser_return_url;
+    destination_or(cx, kind, method, return_to, fallback)
+}
+
+/// As [`destination`], for flows that end somewhere else than at the server's default.
+#[must_use]
+pub fn destination_or(cx: &Cx, kind: FlowKind, method: &str, return_to: Option<&str>, fallback: &str) -> String {
+    match return_to.and_then(|wish| check(cx.config(), wish).ok()) {
+        Some(url) => spelled(return_to.unwrap_or_default(), &url),
+        None => configured(cx.config(), kind, method).unwrap_or(fallback).to_owned(),
+    }
+}
+
+/// Where a flow ends after a method, if that is configured for the method or the flow.
+fn configured<'a>(config: &'a Config, kind: FlowKind, method: &str) -> Option<&'a str> {
+    let after = &config.flow(kind).after;
+    let own = after.methods.get(method).and_then(|m| m.default_browser_return_url.as_deref());
+    own.or(after.default_browser_return_url.as_deref())
+}
+
+/// Where somebody goes who has nothing to do in a flow: `return_to` if allowed, else the global default.
+#[must_use]
+pub fn or_global(cx: &Cx, return_to: Option<&str>) -> String {
+    match return_to.and_then(|wish| check(cx.config(), wish).ok()) {
+        Some(url) => spelled(return_to.unwrap_or_default(), &url),
+        None => cx.config().selfservice.default_browser_return_url.clone(),
+    }
+}
+
+/// An absolute wish stays as it was typed; a relative one is sent in full.
+fn spelled(wish: &str, url: &Url) -> String {
+    if Url::parse(wish).is_ok() { wish.to_owned() } else { url.to_string() }
+}
+
+/// Fills what is missing from the global default, then parses. Dot segments are gone afterwards, so that they cannot be
+/// used to leave an allowed path.
+fn absolute(config: &Config, wish: &str) -> Result<Url, ApiError> {
+    let bad = || ApiError::bad_request("The requested return_to is no valid address.");
+    if wish.chars().any(|c| c.is_control() || c == '\\') || has_bad_escape(wish) {
+        return Err(bad());
+    }
+    match Url::parse(wish) {
+        Ok(url) => Ok(url),
+        Err(url::ParseError::RelativeUrlWithoutBase) => {
+            let base = Url::parse(&config.selfservice.default_browser_return_url)
+                .or_else(|_| config.public_base_url().join(&config.selfservice.default_browser_return_url))
+                .map_err(|_| bad())?;
+            if wish.starts_with(['/', '?', '#']) {
+                base.join(wish).map_err(|_| bad())
+            } else {
+                // "relative" would silently land beside the default page: refused.
+                Err(ApiError::bad_request("The requested return_to address is not allowed.")
+                    .id(ErrorId::SelfServiceFlowReturnToForbidden))
+            }
+        }
+        Err(_) => Err(bad()),
+    }
+}
+
+/// Whether a percent sign before the query is not followed by two hexadecimal digits: no such URL means anything.
+fn has_bad_escape(wish: &str) -> bool {
+    let front = wish.split(['?', '#']).next().unwrap_or_default();
+    let bytes = front.as_bytes();
+    bytes.iter().enumerate().any(|(i, b)| {
+        *b == b'%'
+            && !(bytes.get(i + 1).is_some_and(u8::is_ascii_hexdigit) && bytes.get(i + 2).is_some_and(u8::is_ascii_hexdigit))
+    })
+}
+
+/// The server's own self-service pages are always allowed.
+fn own_self_service(config: &Config) -> String {
+    let base = config.public_base_url().as_str();
+    format!("{}/self-service", base.strip_suffix('/').unwrap_or(base))
+}
+
+/// Whether an entry of the list lets a URL through: same scheme, same host and port as written, and a path that begins
+/// with the entry's. That `/welcome` admits `/welcomed` is part of the contract; dot segments are resolved before, so
+/// that no address climbs out of an allowed path.
+fn admits(config: &Config, entry: &str, wish: &str, url: &Url) -> bool {
+    let Ok(allowed) = Url::parse(entry) else { return false };
+    allowed.scheme() == url.scheme()
+        && written_port(entry) == written_port(wish)
+        && host_fits(config, allowed.host_str().unwrap_or(""), url.host_str().unwrap_or(""))
+        && url.path().starts_with(allowed.path())
+}
+
+/// The port as written: an explicit default port is not the same as none.
+fn written_port(text: &str) -> Option<&str> {
+    let authority =
+        text.split_once("://").map(|(_, rest)| rest).or_else(|| text.strip_prefix("//"))?.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit('@').next()?;
+    let after = host.rsplit(']').next()?;
+    after.rsplit_once(':').map(|(_, port)| port)
+}
+
+fn host_fits(config: &Config, entry: &str, host: &str) -> bool {
+    match entry.strip_prefix("*.") {
+        None => entry.eq_ignore_ascii_case(host),
+        Some(domain) => {
+            let registrable = config.feature_flags.legacy_allow_insecure_origins || psl::domain_str(domain).is_some();
+            registrable
+                && host.len() > domain.len() + 1
+                && host.to_ascii_lowercase().ends_with(&format!(".{}", domain.to_ascii_lowercase()))
+        }
+    }
+}

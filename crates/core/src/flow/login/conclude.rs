@@ -1,0 +1,136 @@
+//! The end of a login: a proof becomes a session.
+
+use portcullis_model::error::{ApiError, ErrorId};
+use portcullis_model::flow::{FlowKind, FlowState};
+use portcullis_model::identity::State;
+use portcullis_model::message;
+use portcullis_store::{Changes, StoreError, sessions};
+use serde_json::{Value, json};
+
+use super::Submit;
+use crate::config::session::RequiredAal;
+use crate::courier;
+use crate::crypto::tokens::CsrfSecret;
+use crate::flow::engine::{self, After, CookieChange, FlowError, Pending, Reply, return_to};
+use crate::method::Proved;
+use crate::session;
+
+/// Makes or raises the session of whoever proved themselves.
+pub(super) async fn conclude(submit: &mut Submit<'_>, method: &str, proved: Proved) -> Result<Reply, FlowError> {
+    let cx = submit.cx;
+    let Proved { mut who, proof, changes: mut guards, best_effort } = proved;
+    submit.loaded.flow.active = Some(method.to_owned());
+    submit.loaded.flow.notes.forget_typed("identifier");
+    if who.identity.state == State::Inactive {
+        return Err(FlowError::tell(message::login::account_disabled()));
+    }
+    let mut changes = Changes::new();
+    changes.merge(std::mem::take(&mut guards));
+
+    // Whoever is signed in as the same person keeps their session; another person gets one of their own.
+    let same = submit.current.take().filter(|c| c.identity.id == who.identity.id);
+    let raised = same.is_some();
+    let mut session_changes = Changes::new();
+    let (session, token) = match same {
+        Some(current) => {
+            let mut session = current.session;
+            session::add_proof(cx, &mut session, proof);
+            sessions::update(&mut session_changes, &session);
+            (session, current.token)
+        }
+        None => {
+            let new = session::new_session(cx, who.identity.id, vec![proof]);
+            sessions::insert(&mut session_changes, &new.session, &new.token_hash);
+            (new.session, new.token)
+        }
+    };
+
+    let renewed = (!raised).then(|| CsrfSecret::new(cx.rng()));
+    let before = who.clone();
+    let mut after = After {
+        flow: &submit.loaded.flow,
+        method,
+        who: &mut who,
+        before: Some(&before),
+        session: Some(&session),
+        changes: &mut changes,
+        transient_payload: submit.transient_payload.as_ref(),
+        csrf_secret: renewed.clone().or_else(|| cx.request.csrf_secret.clone()),
+        pending: Pending::default(),
+    };
+    engine::run_deciding(cx, FlowKind::Login, &mut after).await?;
+    engine::run_after(cx, FlowKind::Login, &mut after).await?;
+    let pending = after.pending;
+    crate::identity::update(&mut changes, &before, &who);
+    if pending.instead.is_none() {
+        changes.merge(session_changes);
+        submit.loaded.flow.state = FlowState::ChooseMethod;
+        submit.loaded.flow.notes = Default::default();
+        engine::update(cx, &mut changes, &submit.loaded);
+    }
+    match cx.store().commit(changes).await {
+        Ok(_) => {}
+        Err(StoreError::Conflict { .. }) => {
+            return Err(FlowError::tell(message::validation::generic("this was used at the same time; try again")));
+        }
+        Err(error) => return Err(FlowError::Store(error)),
+    }
+    if pending.has_mail {
+        courier::ring(&cx.app);
+    }
+    if let Some(instead) = pending.instead {
+        // The sign-in is refused: what hooks wrote down (a code to be sent) was saved, the session was not.
+        return Ok(*instead);
+    }
+    if !best_effort.is_empty()
+        && let Err(error) = cx.store().commit(best_effort).await
+    {
+        tracing::debug!(%error, "a credential was not brought up to date");
+    }
+
+    let flow = &submit.loaded.flow;
+    let wants_more = cx.config().session.whoami.required_aal == RequiredAal::HighestAvailable
+        && session.aal < session::aal::available(cx, &who.identity);
+    if flow.is_native() {
+        let identity = (!wants_more).then_some(&who.identity);
+        let continue_with = if pending.continue_with.is_empty() { Value::Null } else { json!(pending.continue_with) };
+        return Ok(Reply::json(
+            200,
+            json!({
+                "session_token": token.expose(),
+                "session": session::view(cx, &session, identity),
+                "continue_with": continue_with,
+            }),
+        ));
+    }
+    let mut reply = if wants_more {
+        let url = session::aal::step_up_url(cx, flow.return_to.as_deref());
+        if cx.request.takes_json() {
+            Reply::error(
+                ApiError::new(422, "A second factor is needed. Send the browser to the address that is named.")
+                    .id(ErrorId::BrowserLocationChangeRequired)
+                    .beside("redirect_browser_to", url),
+            )
+        } else {
+            Reply::see_other(url)
+        }
+    } else {
+        let destination = return_to::destination(cx, FlowKind::Login, method, flow.return_to.as_deref());
+        let verification = pending.show_verification.then_some(pending.verification).flatten().map(|v| v.url);
+        if cx.request.takes_json() {
+            let mut continue_with = vec![json!({ "action": "redirect_browser_to", "redirect_browser_to": destination })];
+            continue_with.extend(pending.continue_with);
+            Reply::json(
+                200,
+                json!({ "session": session::view(cx, &session, Some(&who.identity)), "continue_with": continue_with }),
+            )
+        } else {
+            Reply::see_other(verification.unwrap_or(destination))
+        }
+    };
+    reply = reply.cookie(CookieChange::SetSession { token, expires_at: session.expires_at });
+    if let Some(secret) = renewed {
+        reply = reply.cookie(CookieChange::SetCsrf(secret));
+    }
+    Ok(reply)
+}

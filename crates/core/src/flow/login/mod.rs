@@ -1,0 +1,337 @@
+//! Login: people prove who they are, once or again, with one factor or two.
+//!
+//! `begin`, `fetch` and `submit` follow the documented order of checks; [`conclude`] turns a proof into a session.
+
+mod conclude;
+mod identifier_first;
+
+use portcullis_model::error::{ApiError, ErrorId};
+use portcullis_model::flow::{Detail, Flow, FlowKind, FlowState, FlowType};
+use portcullis_model::identity::IdentityWithCredentials;
+use portcullis_model::message;
+use portcullis_model::session::Aal;
+use portcullis_model::ui::order;
+use portcullis_store::identities;
+use serde_json::Value;
+
+use super::engine::{self, FlowError, Form, Loaded, Reply, Shown, Unreadable, answer_error, csrf, return_to, store_error};
+use crate::app::Cx;
+use crate::config::flows::LoginStyle;
+use crate::method::{LoginOutcome, LoginStage, Method};
+use crate::session::{self, Current};
+
+/// Begins a login flow.
+pub async fn begin(cx: &Cx, flow_type: FlowType) -> Reply {
+    match try_begin(cx, flow_type).await {
+        Ok(reply) => reply,
+        Err(error) => answer_error(cx, error, engine::takes_json(cx, flow_type)).await,
+    }
+}
+
+async fn try_begin(cx: &Cx, flow_type: FlowType) -> Result<Reply, ApiError> {
+    let json = flow_type == FlowType::Api || cx.request.wants_json();
+    let return_to = return_to::requested(cx)?;
+    let requested_aal = requested_aal(cx)?;
+    let schema = match requested_aal {
+        Aal::Aal2 => None,
+        _ => engine::requested_schema(cx)?,
+    };
+    let current = session::current(cx).await?;
+    let refresh = current.is_some() && cx.request.parameter("refresh").is_some_and(is_true);
+    match &current {
+        None if requested_aal == Aal::Aal2 => return Err(aal1_required()),
+        Some(current) if !refresh && requested_aal <= current.session.aal => {
+            return Ok(if json {
+                Reply::error(already_signed_in())
+            } else {
+                Reply::see_other(return_to::or_global(cx, return_to.as_deref()))
+            });
+        }
+        _ => {}
+    }
+    let detail = Detail::Login { requested_aal, refresh, schema, identifier: None };
+    let mut flow = engine::new_flow(cx, flow_type, FlowState::ChooseMethod, detail, return_to);
+    let exchange_code = engine::exchange_code(cx, &mut flow);
+    explain(&mut flow, current.as_ref());
+    engine::run_before(cx, &flow).await.map_err(engine::plain)?;
+    let who = who(cx, current.as_ref()).await?;
+    let mut shown = shown(cx, &mut flow, who.as_ref()).await.map_err(engine::plain)?;
+    if let Some(code) = exchange_code {
+        shown.beside.insert("session_token_exchange_code".into(), code.into());
+    }
+    engine::insert_new(cx, &flow).await?;
+    Ok(engine::begun(cx, &flow, shown))
+}
+
+/// Shows a login flow.
+pub async fn fetch(cx: &Cx) -> Reply {
+    match try_fetch(cx).await {
+        Ok(reply) => reply,
+        Err(error) => Reply::error(error),
+    }
+}
+
+async fn try_fetch(cx: &Cx) -> Result<Reply, ApiError> {
+    let mut loaded = engine::load_by_parameter(cx, FlowKind::Login, "id").await?;
+    csrf::same_browser(cx, &loaded.flow)?;
+    if loaded.flow.is_expired(cx.now) {
+        return Err(engine::gone(cx, &loaded.flow).id(ErrorId::SelfServiceFlowExpired));
+    }
+    let who = who_it_is_about(cx, &loaded.flow).await?;
+    let shown = shown(cx, &mut loaded.flow, who.as_ref()).await.map_err(engine::plain)?;
+    Ok(Reply::json(200, engine::body(&loaded.flow, shown)))
+}
+
+/// Takes a submit.
+pub async fn submit(cx: &Cx) -> Reply {
+    let json = cx.request.takes_json();
+    match try_submit(cx).await {
+        Ok(reply) => reply,
+        Err(error) => answer_error(cx, error, json).await,
+    }
+}
+
+async fn try_submit(cx: &Cx) -> Result<Reply, ApiError> {
+    let id = engine::flow_id(cx)?;
+    let loaded =
+        engine::load(cx, FlowKind::Login, id).await?.ok_or_else(|| ApiError::not_found("There is no login flow of this id."))?;
+    let json = engine::takes_json(cx, loaded.flow.flow_type);
+    let current = match session::current(cx).await {
+        Ok(current) => current,
+        Err(error) => return Ok(answer_error(cx, error, json).await),
+    };
+    let who = match who(cx, current.as_ref()).await {
+        Ok(who) => who,
+        Err(error) => return Ok(answer_error(cx, error, json).await),
+    };
+    let (requested, refresh) = asked_for(&loaded.flow);
+    let mut submit = Submit { cx, current, loaded, who, transient_payload: None };
+    match &submit.current {
+        Some(current) if !refresh && requested <= current.session.aal => {
+            if !json {
+                return Ok(Reply::see_other(return_to::or_global(cx, None)));
+            }
+            let told = message::validation::generic("somebody is signed in already");
+            return Ok(submit.answer(Err(FlowError::tell(told))).await);
+        }
+        None if requested == Aal::Aal2 => return Ok(answer_error(cx, aal1_required(), json).await),
+        _ => {}
+    }
+    if submit.loaded.flow.is_expired(cx.now) {
+        return Ok(submit.replace_expired().await);
+    }
+    let judged = submit.judge().await;
+    Ok(submit.answer(judged).await)
+}
+
+/// A submit that got past the checks of flow and session.
+struct Submit<'a> {
+    cx: &'a Cx,
+    current: Option<Current>,
+    loaded: Loaded,
+    /// Whoever is signed in, with their credentials.
+    who: Option<IdentityWithCredentials>,
+    /// What the client sent along for hooks and mails; kept nowhere.
+    transient_payload: Option<Value>,
+}
+
+impl Submit<'_> {
+    async fn replace_expired(self) -> Reply {
+        let cx = self.cx;
+        let old = &self.loaded.flow;
+        let mut detail = old.detail.clone();
+        if let Detail::Login { identifier, .. } = &mut detail {
+            *identifier = None;
+        }
+        let mut new = engine::new_flow(cx, old.flow_type, FlowState::ChooseMethod, detail, None);
+        explain(&mut new, self.current.as_ref());
+        engine::replaced(cx, old, new, message::login::expired(old.expires_at)).await
+    }
+
+    async fn judge(&mut self) -> Result<Reply, FlowError> {
+        let cx = self.cx;
+        let unreadable = |why: &dyn std::fmt::Display| FlowError::tell(message::validation::generic(&why.to_string()));
+        let form = Form::read(&cx.request).map_err(|e: Unreadable| unreadable(&e))?;
+        if form.is_empty() {
+            return Err(unreadable(&"nothing was submitted"));
+        }
+        if identifier_first::handles(cx, &self.loaded.flow, &form) {
+            self.check_csrf(&form)?;
+            self.transient_payload = Some(engine::transient_payload(&form)?);
+            identifier_first::submit(cx, &mut self.loaded.flow, &form).await?;
+            return self.show(400, true).await;
+        }
+        let method = method_of(cx, &self.loaded.flow, &form)?;
+        let login = method.login().ok_or_else(no_method)?;
+        keep_identifier(&form, &mut self.loaded.flow);
+        self.transient_payload = Some(engine::transient_payload(&form)?);
+        login.check_form(cx, &form)?;
+        self.check_csrf(&form)?;
+        let signed_in = self.current.as_ref().map(|c| (&c.session, &c.identity));
+        match login.submit(cx, &mut self.loaded.flow, &form, signed_in).await? {
+            LoginOutcome::Proved(proved) => conclude::conclude(self, method.id(), *proved).await,
+            LoginOutcome::Answered(reply) => Ok(*reply),
+            LoginOutcome::ShowUi => self.show(400, true).await,
+        }
+    }
+
+    fn check_csrf(&self, form: &Form) -> Result<(), FlowError> {
+        match self.loaded.flow.flow_type {
+            FlowType::Browser => csrf::check_browser(self.cx, form).map_err(FlowError::api),
+            FlowType::Api => csrf::check_native(self.cx).map_err(|why| FlowError::tell(message::validation::generic(why))),
+        }
+    }
+
+    /// Saves the flow and shows it. `taken`: the submit was read whole and answered by a step, not refused.
+    async fn show(&mut self, status: u16, taken: bool) -> Result<Reply, FlowError> {
+        let cx = self.cx;
+        engine::save(cx, &self.loaded).await.map_err(FlowError::api)?;
+        if !engine::takes_json(cx, self.loaded.flow.flow_type) {
+            return Ok(Reply::see_other(engine::page_of(cx, &self.loaded.flow)));
+        }
+        let mut shown = shown(cx, &mut self.loaded.flow, self.who.as_ref()).await?;
+        if taken {
+            shown
+                .beside
+                .insert("transient_payload".into(), self.transient_payload.clone().unwrap_or_else(|| serde_json::json!({})));
+        }
+        Ok(Reply::json(status, engine::body(&self.loaded.flow, shown)))
+    }
+
+    async fn answer(mut self, judged: Result<Reply, FlowError>) -> Reply {
+        let cx = self.cx;
+        let json = engine::takes_json(cx, self.loaded.flow.flow_type);
+        let error = match judged {
+            Ok(reply) => return reply,
+            Err(FlowError::Invalid(notes)) => {
+                self.loaded.flow.notes.replace_messages(*notes);
+                match self.show(400, false).await {
+                    Ok(reply) => return reply,
+                    Err(error) => engine::plain(error),
+                }
+            }
+            Err(other) => engine::plain(other),
+        };
+        answer_error(cx, error, json).await
+    }
+}
+
+/// The method of the flow's level that a form is meant for.
+fn method_of<'a>(cx: &'a Cx, flow: &Flow, form: &Form) -> Result<&'a dyn Method, FlowError> {
+    let (level, _) = asked_for(flow);
+    let meant = cx.app.methods.iter().find(|m| {
+        m.login().is_some_and(|l| l.serves(cx.config(), level) || !m.enabled(cx.config())) && m.handles(FlowKind::Login, form)
+    });
+    let method = meant.ok_or_else(no_method)?;
+    if !method.enabled(cx.config()) {
+        return Err(FlowError::api(ApiError::not_found("This method is not available here.")));
+    }
+    Ok(method)
+}
+
+/// The form of a login flow. `who`: whoever is to prove themselves again.
+async fn shown(cx: &Cx, flow: &mut Flow, who: Option<&IdentityWithCredentials>) -> Result<Shown, FlowError> {
+    let mut ui = engine::ui_for(cx, flow);
+    let (level, refresh) = asked_for(flow);
+    let identified = identifier_first::identified(cx, flow).await?;
+    let stage = match (level, refresh, who) {
+        (Aal::Aal2, _, Some(who)) => Some(LoginStage::Second(who)),
+        (_, true, Some(who)) => Some(LoginStage::Refresh(who)),
+        _ if cx.config().selfservice.flows.login.style == LoginStyle::IdentifierFirst => match &identified {
+            Some(identified) => {
+                identifier_first::push_told(cx, flow, &identified.identifier, &mut ui);
+                Some(LoginStage::Identified { identifier: &identified.identifier, who: identified.who.as_ref() })
+            }
+            None => {
+                identifier_first::push_question(cx, flow, &mut ui);
+                None
+            }
+        },
+        _ => Some(LoginStage::First),
+    };
+    if let Some(stage) = stage {
+        for method in cx.app.methods.enabled(cx.config()) {
+            if let Some(login) = method.login()
+                && login.serves(cx.config(), level)
+            {
+                login.populate(cx, stage, flow, &mut ui).await?;
+            }
+        }
+    }
+    engine::dress(flow, &mut ui);
+    order::sort_login(&mut ui);
+    Ok(Shown::plain(ui))
+}
+
+/// Tells why somebody signed in is asked.
+fn explain(flow: &mut Flow, current: Option<&Current>) {
+    let (level, refresh) = asked_for(flow);
+    if refresh {
+        flow.notes.tell(message::login::refresh());
+    }
+    if level == Aal::Aal2 && (!refresh || current.is_some_and(|c| c.session.aal < Aal::Aal2)) {
+        flow.notes.tell(message::login::second_factor());
+    }
+}
+
+/// The level that a flow is for, and whether somebody signed in proves themselves again.
+fn asked_for(flow: &Flow) -> (Aal, bool) {
+    match &flow.detail {
+        Detail::Login { requested_aal, refresh, .. } => (*requested_aal, *refresh),
+        _ => (Aal::Aal1, false),
+    }
+}
+
+/// What was typed as an identifier comes back with a refused form.
+fn keep_identifier(form: &Form, flow: &mut Flow) {
+    let typed = form.text("identifier").or_else(|| form.text("password_identifier"));
+    let fixed = matches!(&flow.detail, Detail::Login { identifier: Some(_), .. } | Detail::Login { refresh: true, .. });
+    if !fixed {
+        flow.notes.keep("identifier", typed.unwrap_or_default().into());
+    }
+}
+
+/// The account of whoever is signed in, with its credentials.
+async fn who(cx: &Cx, current: Option<&Current>) -> Result<Option<IdentityWithCredentials>, ApiError> {
+    match current {
+        None => Ok(None),
+        Some(current) => identities::get_with_credentials(cx.store(), current.identity.id).await.map_err(|e| store_error(&e)),
+    }
+}
+
+/// Whoever is signed in, where the form depends on it.
+async fn who_it_is_about(cx: &Cx, flow: &Flow) -> Result<Option<IdentityWithCredentials>, ApiError> {
+    match asked_for(flow) {
+        (Aal::Aal1, false) => Ok(None),
+        _ => {
+            let current = session::current(cx).await?;
+            who(cx, current.as_ref()).await
+        }
+    }
+}
+
+fn requested_aal(cx: &Cx) -> Result<Aal, ApiError> {
+    match cx.request.parameter("aal").map(str::to_ascii_lowercase).as_deref() {
+        None | Some("aal1") => Ok(Aal::Aal1),
+        Some("aal2") => Ok(Aal::Aal2),
+        Some(_) => Err(ApiError::bad_request("The parameter aal must be aal1 or aal2.")),
+    }
+}
+
+/// The words that count as true in a query.
+fn is_true(word: &str) -> bool {
+    matches!(word, "1" | "t" | "T" | "true" | "TRUE" | "True")
+}
+
+fn aal1_required() -> ApiError {
+    ApiError::unauthorized("A second factor needs a first: sign in before.").id(ErrorId::SessionAal1Required)
+}
+
+fn already_signed_in() -> ApiError {
+    ApiError::bad_request("Somebody is signed in already. To have them sign in again, add the parameter refresh=true.")
+        .id(ErrorId::SessionAlreadyAvailable)
+}
+
+fn no_method() -> FlowError {
+    FlowError::tell(message::login::no_method())
+}

@@ -1,0 +1,129 @@
+//! The end of a registration: the account, its session, its flow and its mails in one commit.
+
+use std::sync::Arc;
+
+use portcullis_model::flow::FlowKind;
+use portcullis_model::message;
+use portcullis_model::schema::IdentitySchema;
+use portcullis_store::{Changes, Constraint, StoreError, sessions};
+use serde_json::{Map, Value, json};
+
+use super::Submit;
+use crate::courier;
+use crate::crypto::tokens::CsrfSecret;
+use crate::flow::engine::{self, After, CookieChange, FlowError, Pending, Reply, return_to};
+use crate::flow::verification;
+use crate::identity;
+use crate::method::Registrant;
+use crate::session;
+
+/// Makes the account of whoever signs up.
+pub(super) async fn conclude(
+    submit: &mut Submit<'_>,
+    schema: &Arc<IdentitySchema>,
+    method: &str,
+    registrant: Registrant,
+) -> Result<Reply, FlowError> {
+    let cx = submit.cx;
+    let Registrant { mut who, proof, mut changes } = registrant;
+    identity::conform(cx, &mut who, None, schema);
+    // The session is made in any case; whether the client is given it is for the hook `session` to say.
+    let new = session::new_session(cx, who.identity.id, vec![proof]);
+    let mut after_changes = Changes::new();
+    let renewed = CsrfSecret::new(cx.rng());
+    let mut after = After {
+        flow: &submit.loaded.flow,
+        method,
+        who: &mut who,
+        before: None,
+        session: Some(&new.session),
+        changes: &mut after_changes,
+        transient_payload: submit.transient_payload.as_ref(),
+        csrf_secret: Some(renewed.clone()),
+        pending: Pending::default(),
+    };
+    engine::run_deciding(cx, FlowKind::Registration, &mut after).await?;
+    if cx.config().selfservice.flows.verification.enabled {
+        let unverified = after.who.identity.verifiable_addresses.iter().position(|a| !a.verified);
+        if let Some(address) = unverified {
+            verification::start(cx, &mut after, address).await?;
+        }
+        if cx.config().feature_flags.legacy_continue_with_verification_ui {
+            after.pending.show_verification = true;
+        }
+    }
+    engine::run_after(cx, FlowKind::Registration, &mut after).await?;
+    let pending = after.pending;
+    identity::insert(&mut changes, &who);
+    sessions::insert(&mut changes, &new.session, &new.token_hash);
+    changes.merge(after_changes);
+    let asked = submit.loaded.flow.clone();
+    submit.loaded.flow.notes = Default::default();
+    if let portcullis_model::flow::Detail::Registration { choosing_credential, .. } = &mut submit.loaded.flow.detail {
+        *choosing_credential = false;
+    }
+    engine::update(cx, &mut changes, &submit.loaded);
+    let saved = cx.store().commit(changes).await;
+    if saved.is_err() {
+        // The form comes back as it was, with everything that was typed.
+        submit.loaded.flow = asked;
+    }
+    match saved {
+        Ok(_) => {}
+        Err(StoreError::Unique(Constraint::Identifier | Constraint::VerifiableAddress | Constraint::RecoveryAddress)) => {
+            return Err(identity::taken(cx, &who).await);
+        }
+        Err(StoreError::Conflict { .. }) => {
+            return Err(FlowError::tell(message::validation::generic("this form was sent twice at the same time")));
+        }
+        Err(error) => return Err(FlowError::Store(error)),
+    }
+    if pending.has_mail {
+        courier::ring(&cx.app);
+    }
+    Ok(answer(submit, method, &who, new, pending, renewed))
+}
+
+fn answer(
+    submit: &Submit<'_>,
+    method: &str,
+    who: &portcullis_model::identity::IdentityWithCredentials,
+    new: session::NewSession,
+    pending: Pending,
+    renewed: CsrfSecret,
+) -> Reply {
+    let cx = submit.cx;
+    let flow = &submit.loaded.flow;
+    let destination = return_to::destination(cx, FlowKind::Registration, method, flow.return_to.as_deref());
+    let json = engine::takes_json(cx, flow.flow_type);
+    let shows = pending.show_verification.then_some(pending.verification.as_ref()).flatten();
+    let mut reply = if json {
+        let mut body = Map::new();
+        body.insert("identity".into(), identity::view::public(cx, &who.identity));
+        let mut continue_with: Vec<Value> = Vec::new();
+        if !flow.is_native() {
+            continue_with.push(json!({ "action": "redirect_browser_to", "redirect_browser_to": destination }));
+        }
+        continue_with.extend(pending.continue_with.iter().cloned());
+        if pending.issue_session {
+            body.insert("session".into(), session::view(cx, &new.session, Some(&who.identity)));
+            if flow.is_native() {
+                body.insert("session_token".into(), new.token.expose().into());
+                continue_with.push(json!({ "action": "set_ory_session_token", "ory_session_token": new.token.expose() }));
+            }
+        }
+        body.insert("continue_with".into(), if continue_with.is_empty() { Value::Null } else { json!(continue_with) });
+        Reply::json(200, Value::Object(body))
+    } else {
+        Reply::see_other(shows.map(|v| v.url.clone()).unwrap_or(destination))
+    };
+    if !flow.is_native() {
+        if pending.issue_session {
+            reply = reply.cookie(CookieChange::SetSession { token: new.token, expires_at: new.session.expires_at });
+        }
+        if pending.issue_session || pending.verification.is_some() {
+            reply = reply.cookie(CookieChange::SetCsrf(renewed));
+        }
+    }
+    reply
+}

@@ -1,0 +1,289 @@
+//! Registration: people make an account, in one step or in two (who they are first, then how they sign in).
+//!
+//! `begin`, `fetch` and `submit` follow the documented order of checks; [`conclude`] makes the account in one commit.
+
+mod conclude;
+mod two_steps;
+
+use std::sync::Arc;
+
+use portcullis_model::error::{ApiError, ErrorId};
+use portcullis_model::flow::{Detail, Flow, FlowKind, FlowState, FlowType, Notes};
+use portcullis_model::message;
+use portcullis_model::schema::IdentitySchema;
+use portcullis_model::ui::{Group, order};
+use serde_json::{Map, Value};
+
+use super::engine::{self, FlowError, Form, Loaded, Reply, Shown, Unreadable, answer_error, csrf, return_to};
+use crate::app::Cx;
+use crate::config::flows::RegistrationStyle;
+use crate::method::{Method, RegistrationOutcome, RegistrationStage};
+use crate::session;
+
+/// Begins a registration flow.
+pub async fn begin(cx: &Cx, flow_type: FlowType) -> Reply {
+    match try_begin(cx, flow_type).await {
+        Ok(reply) => reply,
+        Err(error) => answer_error(cx, error, engine::takes_json(cx, flow_type)).await,
+    }
+}
+
+async fn try_begin(cx: &Cx, flow_type: FlowType) -> Result<Reply, ApiError> {
+    let json = flow_type == FlowType::Api || cx.request.wants_json();
+    let signed_in = session::current(cx).await?.is_some();
+    if signed_in && flow_type == FlowType::Api {
+        return Err(already_signed_in());
+    }
+    let return_to = return_to::requested(cx)?;
+    if cx.request.query.iter().any(|(k, _)| k == "login_challenge") && cx.config().oauth2_provider.url.is_none() {
+        return Err(ApiError::new(500, "A login_challenge was sent, but no OAuth2 server is configured (oauth2_provider.url).")
+            .id(ErrorId::InvalidConfiguration));
+    }
+    let schema_id = engine::requested_schema(cx)?;
+    enabled(cx)?;
+    let detail = Detail::Registration { schema: schema_id, choosing_credential: false };
+    let mut flow = engine::new_flow(cx, flow_type, FlowState::ChooseMethod, detail, return_to);
+    let exchange_code = engine::exchange_code(cx, &mut flow);
+    let mut shown = shown(cx, &mut flow).await.map_err(engine::plain)?;
+    engine::run_before(cx, &flow).await.map_err(engine::plain)?;
+    if signed_in {
+        return Ok(if json {
+            Reply::error(already_signed_in())
+        } else {
+            Reply::see_other(return_to::or_global(cx, flow.return_to.as_deref()))
+        });
+    }
+    if let Some(code) = exchange_code {
+        shown.beside.insert("session_token_exchange_code".into(), code.into());
+    }
+    engine::insert_new(cx, &flow).await?;
+    Ok(engine::begun(cx, &flow, shown))
+}
+
+/// Shows a registration flow.
+pub async fn fetch(cx: &Cx) -> Reply {
+    match try_fetch(cx).await {
+        Ok(reply) => reply,
+        Err(error) => Reply::error(error),
+    }
+}
+
+async fn try_fetch(cx: &Cx) -> Result<Reply, ApiError> {
+    enabled(cx)?;
+    let mut loaded = engine::load_by_parameter(cx, FlowKind::Registration, "id").await?;
+    csrf::same_browser(cx, &loaded.flow)?;
+    if loaded.flow.is_expired(cx.now) {
+        return Err(engine::gone(cx, &loaded.flow).id(ErrorId::SelfServiceFlowExpired));
+    }
+    let shown = shown(cx, &mut loaded.flow).await.map_err(engine::plain)?;
+    Ok(Reply::json(200, engine::body(&loaded.flow, shown)))
+}
+
+/// Takes a submit.
+pub async fn submit(cx: &Cx) -> Reply {
+    let json = cx.request.takes_json();
+    match try_submit(cx).await {
+        Ok(reply) => reply,
+        Err(error) => answer_error(cx, error, json).await,
+    }
+}
+
+async fn try_submit(cx: &Cx) -> Result<Reply, ApiError> {
+    let id = engine::flow_id(cx)?;
+    let signed_in = session::current(cx).await?.is_some();
+    let loaded = engine::load(cx, FlowKind::Registration, id).await?;
+    if signed_in {
+        let json = cx.request.takes_json() || loaded.as_ref().is_some_and(|l| l.flow.is_native());
+        return Ok(if json { Reply::error(already_signed_in()) } else { Reply::redirect(302, return_to::or_global(cx, None)) });
+    }
+    let loaded = loaded.ok_or_else(|| ApiError::not_found("There is no registration flow of this id."))?;
+    let mut submit = Submit { cx, loaded, transient_payload: None };
+    if submit.loaded.flow.is_expired(cx.now) {
+        return Ok(submit.replace_expired().await);
+    }
+    let judged = submit.judge().await;
+    Ok(submit.answer(judged).await)
+}
+
+/// A submit that got past the checks of flow and session.
+struct Submit<'a> {
+    cx: &'a Cx,
+    loaded: Loaded,
+    /// What the client sent along for hooks and mails; kept nowhere.
+    transient_payload: Option<Value>,
+}
+
+impl Submit<'_> {
+    async fn replace_expired(self) -> Reply {
+        let cx = self.cx;
+        let old = &self.loaded.flow;
+        let mut detail = old.detail.clone();
+        if let Detail::Registration { choosing_credential, .. } = &mut detail {
+            *choosing_credential = false;
+        }
+        let new = engine::new_flow(cx, old.flow_type, FlowState::ChooseMethod, detail, None);
+        engine::replaced(cx, old, new, message::registration::expired(old.expires_at)).await
+    }
+
+    async fn judge(&mut self) -> Result<Reply, FlowError> {
+        let cx = self.cx;
+        let unreadable = |why: &dyn std::fmt::Display| FlowError::tell(message::validation::generic(&why.to_string()));
+        enabled(cx).map_err(FlowError::api)?;
+        let form = Form::read(&cx.request).map_err(|e: Unreadable| unreadable(&e))?;
+        let schema = schema_of(cx, &self.loaded.flow).map_err(FlowError::api)?;
+        if style(cx) == RegistrationStyle::ProfileFirst
+            && let Some(step) = two_steps::Step::of(&form)
+        {
+            return two_steps::take(self, &schema, &form, step).await;
+        }
+        let method = method_of(cx, &form)?;
+        let registration = method.registration().ok_or_else(no_method)?;
+        let mut notes = Notes::default();
+        registration.check_form(cx, &form, &mut notes);
+        let traits = self.take_traits(&schema, &form, notes)?;
+        self.check_csrf(&form)?;
+        match registration.submit(cx, &schema, &mut self.loaded.flow, &form, traits).await? {
+            RegistrationOutcome::Registrant(registrant) => conclude::conclude(self, &schema, method.id(), *registrant).await,
+            RegistrationOutcome::Answered(reply) => Ok(*reply),
+            RegistrationOutcome::ShowUi => self.show(400, 303, true).await,
+        }
+    }
+
+    /// Reads the traits, keeps what was typed, and tells all faults at once: those of `notes`, of the payload and of the
+    /// traits.
+    fn take_traits(&mut self, schema: &IdentitySchema, form: &Form, mut notes: Notes) -> Result<Value, FlowError> {
+        let mut traits = form.traits(schema).unwrap_or_else(|| Value::Object(Map::new()));
+        engine::keep_typed(schema, &traits, &mut self.loaded.flow.notes);
+        match engine::transient_payload(form) {
+            Ok(payload) => self.transient_payload = Some(payload),
+            Err(FlowError::Invalid(fault)) => notes.add(*fault),
+            Err(other) => return Err(other),
+        }
+        schema.fill_absent_objects(&mut traits);
+        for problem in schema.validate_traits(&traits) {
+            notes.tell_at(&problem.node, problem.message);
+            // A fault without a node of its own gets one, named like the object that holds it.
+            if let Some(note) = notes.nodes.get_mut(&problem.node) {
+                note.group = Some(trait_group(self.cx));
+            }
+        }
+        if notes.has_messages() {
+            return Err(FlowError::Invalid(Box::new(notes)));
+        }
+        schema.normalise_phone_traits(&mut traits);
+        Ok(traits)
+    }
+
+    fn check_csrf(&self, form: &Form) -> Result<(), FlowError> {
+        match self.loaded.flow.flow_type {
+            FlowType::Browser => csrf::check_browser(self.cx, form).map_err(FlowError::api),
+            FlowType::Api => csrf::check_native(self.cx).map_err(|why| FlowError::tell(message::validation::generic(why))),
+        }
+    }
+
+    /// Saves the flow and shows it. `taken`: the submit was a step, not refused.
+    async fn show(&mut self, status: u16, redirect: u16, taken: bool) -> Result<Reply, FlowError> {
+        let cx = self.cx;
+        engine::save(cx, &self.loaded).await.map_err(FlowError::api)?;
+        if !engine::takes_json(cx, self.loaded.flow.flow_type) {
+            return Ok(Reply::redirect(redirect, engine::page_of(cx, &self.loaded.flow)));
+        }
+        let mut shown = shown(cx, &mut self.loaded.flow).await?;
+        if taken {
+            shown
+                .beside
+                .insert("transient_payload".into(), self.transient_payload.clone().unwrap_or_else(|| serde_json::json!({})));
+        }
+        Ok(Reply::json(status, engine::body(&self.loaded.flow, shown)))
+    }
+
+    async fn answer(mut self, judged: Result<Reply, FlowError>) -> Reply {
+        let cx = self.cx;
+        let json = engine::takes_json(cx, self.loaded.flow.flow_type);
+        let error = match judged {
+            Ok(reply) => return reply,
+            Err(FlowError::Invalid(notes)) => {
+                self.loaded.flow.notes.replace_messages(*notes);
+                if choosing_credential(&self.loaded.flow) {
+                    two_steps::keep_hidden(&mut self.loaded.flow);
+                }
+                match self.show(400, 302, false).await {
+                    Ok(reply) => return reply,
+                    Err(error) => engine::plain(error),
+                }
+            }
+            Err(other) => engine::plain(other),
+        };
+        answer_error(cx, error, json).await
+    }
+}
+
+fn method_of<'a>(cx: &'a Cx, form: &Form) -> Result<&'a dyn Method, FlowError> {
+    let meant = cx.app.methods.iter().find(|m| m.registration().is_some() && m.handles(FlowKind::Registration, form));
+    let method = meant.ok_or_else(no_method)?;
+    if !method.enabled(cx.config()) {
+        return Err(FlowError::api(ApiError::not_found("This method is not available here.")));
+    }
+    Ok(method)
+}
+
+/// The form of a registration flow.
+async fn shown(cx: &Cx, flow: &mut Flow) -> Result<Shown, FlowError> {
+    let schema = schema_of(cx, flow).map_err(FlowError::api)?;
+    let mut ui = engine::ui_for(cx, flow);
+    ui.nodes.extend(portcullis_model::schema::trait_nodes(&schema, trait_group(cx), &Value::Null));
+    let stage = match (style(cx), choosing_credential(flow)) {
+        (RegistrationStyle::Unified, _) => RegistrationStage::Unified,
+        (RegistrationStyle::ProfileFirst, false) => RegistrationStage::Profile,
+        (RegistrationStyle::ProfileFirst, true) => RegistrationStage::Credential,
+    };
+    if stage != RegistrationStage::Profile {
+        for method in cx.app.methods.enabled(cx.config()) {
+            if let Some(registration) = method.registration() {
+                registration.populate(cx, stage, &schema, flow, &mut ui).await?;
+            }
+        }
+    }
+    engine::dress(flow, &mut ui);
+    two_steps::decorate(stage, &mut ui);
+    order::sort_registration(&mut ui, &schema);
+    Ok(Shown::plain(ui))
+}
+
+fn style(cx: &Cx) -> RegistrationStyle {
+    cx.config().selfservice.flows.registration.style()
+}
+
+/// The group of trait nodes.
+fn trait_group(_cx: &Cx) -> Group {
+    Group::Default
+}
+
+fn choosing_credential(flow: &Flow) -> bool {
+    matches!(&flow.detail, Detail::Registration { choosing_credential: true, .. })
+}
+
+/// The schema that a flow is for: the one that was asked for, else the default one.
+fn schema_of(cx: &Cx, flow: &Flow) -> Result<Arc<IdentitySchema>, ApiError> {
+    let asked = match &flow.detail {
+        Detail::Registration { schema, .. } => schema.as_deref(),
+        _ => None,
+    };
+    engine::schema_or_default(cx, asked)
+}
+
+fn enabled(cx: &Cx) -> Result<(), ApiError> {
+    if cx.config().selfservice.flows.registration.enabled {
+        return Ok(());
+    }
+    Err(ApiError::bad_request("Sign-up is switched off here.").id(ErrorId::SelfServiceFlowDisabled))
+}
+
+fn already_signed_in() -> ApiError {
+    ApiError::bad_request("Somebody is signed in already, and can sign up only after signing out.")
+        .id(ErrorId::SessionAlreadyAvailable)
+}
+
+fn no_method() -> FlowError {
+    FlowError::tell(message::registration::no_method())
+}

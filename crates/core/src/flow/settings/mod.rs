@@ -1,0 +1,315 @@
+//! Settings: people change everything about themselves.
+//!
+//! `begin`, `fetch` and `submit` follow the documented order of checks line by line; [`conclude`] turns a change that a
+//! method asked for into one commit.
+
+mod conclude;
+mod outdated;
+
+use portcullis_model::error::{ApiError, ErrorId};
+use portcullis_model::flow::{Detail, Flow, FlowKind, FlowState, FlowType};
+use portcullis_model::identity::IdentityWithCredentials;
+use portcullis_model::message;
+use portcullis_model::ui::order;
+use portcullis_store::{Changes, identities, parked};
+use serde_json::Value;
+
+use super::engine::{self, FlowError, Form, Loaded, Reply, Shown, Unreadable, answer_error, csrf, return_to, store_error};
+use crate::app::Cx;
+use crate::identity;
+use crate::method::{Method, SettingsOutcome};
+use crate::session::{self, Current};
+
+/// Begins a settings flow.
+pub async fn begin(cx: &Cx, flow_type: FlowType) -> Reply {
+    match try_begin(cx, flow_type).await {
+        Ok(reply) => reply,
+        Err(error) => answer_error(cx, error, engine::takes_json(cx, flow_type)).await,
+    }
+}
+
+async fn try_begin(cx: &Cx, flow_type: FlowType) -> Result<Reply, ApiError> {
+    let json = flow_type == FlowType::Api || cx.request.wants_json();
+    let Some(current) = session::current(cx).await? else {
+        return Ok(if json { Reply::error(session::inactive()) } else { Reply::see_other(login_start(cx)) });
+    };
+    if let Some(url) = step_up(cx, flow_type, &current) {
+        return Ok(if json { Reply::error(session::aal::required(&url)) } else { Reply::see_other(url) });
+    }
+    let return_to = return_to::requested(cx)?;
+    let mut flow = new_flow(cx, flow_type, return_to, &current);
+    engine::run_before(cx, &flow).await.map_err(engine::plain)?;
+    let who = load_who(cx, &current).await?;
+    let shown = shown(cx, &who, &mut flow).await.map_err(engine::plain)?;
+    let mut changes = Changes::new();
+    changes.durability(portcullis_store::Durability::Relaxed);
+    engine::insert(cx, &mut changes, &flow);
+    // A new flow drops what waits in this client's older ones.
+    match (flow_type, &cx.request.parked_cookie) {
+        (FlowType::Browser, Some(handle)) => parked::drop_of_holder(&mut changes, &engine::browser_holder(cx, handle)),
+        (FlowType::Browser, None) => {}
+        (FlowType::Api, _) => {
+            parked::drop_of_holder(&mut changes, &engine::session_holder(cx, &current.session));
+        }
+    }
+    cx.store().commit(changes).await.map_err(|e| store_error(&e))?;
+    Ok(engine::begun(cx, &flow, shown))
+}
+
+/// Shows a settings flow.
+pub async fn fetch(cx: &Cx) -> Reply {
+    match try_fetch(cx).await {
+        Ok(reply) => reply,
+        Err(error) => Reply::error(error),
+    }
+}
+
+async fn try_fetch(cx: &Cx) -> Result<Reply, ApiError> {
+    let Some(current) = session::current(cx).await? else {
+        return Ok(no_session(cx));
+    };
+    let mut loaded = engine::load_by_parameter(cx, FlowKind::Settings, "id").await?;
+    owned(&loaded.flow, &current)?;
+    if below_required(cx, &current) {
+        let page = engine::page_of(cx, &loaded.flow);
+        return Err(session::aal::required(&session::aal::step_up_url(cx, Some(&page))));
+    }
+    if loaded.flow.is_expired(cx.now) {
+        return Err(engine::gone(cx, &loaded.flow));
+    }
+    let who = load_who(cx, &current).await?;
+    let shown = shown(cx, &who, &mut loaded.flow).await.map_err(engine::plain)?;
+    Ok(Reply::json(200, engine::body(&loaded.flow, shown)))
+}
+
+/// Takes a submit, or finishes one that waits.
+pub async fn submit(cx: &Cx) -> Reply {
+    let json = cx.request.takes_json();
+    match try_submit(cx).await {
+        Ok(reply) => reply,
+        Err(error) => answer_error(cx, error, json).await,
+    }
+}
+
+async fn try_submit(cx: &Cx) -> Result<Reply, ApiError> {
+    let Some(current) = session::current(cx).await? else {
+        keep_for_later(cx).await;
+        return Ok(no_session(cx));
+    };
+    let id = engine::flow_id(cx)?;
+    let loaded = engine::load(cx, FlowKind::Settings, id)
+        .await?
+        .ok_or_else(|| ApiError::not_found("There is no settings flow of this id."))?;
+    let json = engine::takes_json(cx, loaded.flow.flow_type);
+    let failed = |error| answer_error(cx, error, json);
+    if below_required(cx, &current) {
+        let url = session::aal::step_up_url(cx, (!loaded.flow.is_native()).then_some(cx.request.url.as_str()));
+        return Ok(if json { Reply::error(session::aal::required(&url)) } else { Reply::see_other(url) });
+    }
+    if loaded.flow.is_expired(cx.now) {
+        let told = message::settings::expired(loaded.flow.expires_at);
+        let mut new = new_flow(cx, loaded.flow.flow_type, None, &current);
+        carry_over(cx, &loaded.flow, &current, &mut new).await;
+        return Ok(engine::replaced(cx, &loaded.flow, new, told).await);
+    }
+    if let Err(error) = owned(&loaded.flow, &current) {
+        return Ok(failed(error).await);
+    }
+    let who = match load_who(cx, &current).await {
+        Ok(who) => who,
+        Err(error) => return Ok(failed(error).await),
+    };
+    let mut submit = Submit { cx, current, loaded, who, transient_payload: None };
+    let judged = submit.judge().await;
+    Ok(submit.answer(judged).await)
+}
+
+/// A submit that got past the checks of session, flow and owner.
+struct Submit<'a> {
+    cx: &'a Cx,
+    current: Current,
+    loaded: Loaded,
+    who: IdentityWithCredentials,
+    /// What the client sent along for hooks and mails; kept nowhere.
+    transient_payload: Option<Value>,
+}
+
+impl Submit<'_> {
+    /// Reads the form, finds its method, and has it judged.
+    async fn judge(&mut self) -> Result<Reply, FlowError> {
+        let cx = self.cx;
+        let unreadable = |why: &dyn std::fmt::Display| FlowError::tell(message::validation::generic(&why.to_string()));
+        if cx.request.method == "GET" || cx.request.body.is_empty() {
+            if let Some(waiting) = engine::unpark(cx, &self.loaded.flow, &self.current.session).await.map_err(FlowError::api)? {
+                let change = waiting.change.clone();
+                return conclude::conclude(self, change, Some(waiting)).await;
+            }
+            return Err(nothing_waits());
+        }
+        let form = Form::read(&cx.request).map_err(|e: Unreadable| unreadable(&e))?;
+        let method = method_of(cx, &form)?;
+        let settings = method.settings().ok_or_else(no_method)?;
+        settings.keep(cx, &self.who, &form, &mut self.loaded.flow.notes);
+        self.transient_payload = Some(engine::transient_payload(&form)?);
+        settings.check_form(cx, &self.who, &form).await?;
+        match self.loaded.flow.flow_type {
+            FlowType::Browser => csrf::check_browser(cx, &form).map_err(FlowError::api)?,
+            FlowType::Api => csrf::check_native(cx).map_err(|why| unreadable(&why))?,
+        }
+        match settings.submit(cx, &self.who, &mut self.loaded.flow, &form).await? {
+            SettingsOutcome::Change(change) => conclude::conclude(self, *change, None).await,
+            SettingsOutcome::Answered(reply) => Ok(*reply),
+            SettingsOutcome::ShowUi => {
+                self.loaded.flow.state = FlowState::ShowForm;
+                self.show(200).await
+            }
+        }
+    }
+
+    /// Saves the flow and shows it: with a status to scripts and apps, as its page to browsers.
+    async fn show(&mut self, status: u16) -> Result<Reply, FlowError> {
+        let cx = self.cx;
+        engine::save(cx, &self.loaded).await.map_err(FlowError::api)?;
+        let shown = shown(cx, &self.who, &mut self.loaded.flow).await?;
+        if engine::takes_json(cx, self.loaded.flow.flow_type) {
+            Ok(Reply::json(status, engine::body(&self.loaded.flow, shown)))
+        } else {
+            Ok(Reply::see_other(engine::page_of(cx, &self.loaded.flow)))
+        }
+    }
+
+    /// Turns what came of it into an answer.
+    async fn answer(mut self, judged: Result<Reply, FlowError>) -> Reply {
+        let cx = self.cx;
+        let json = engine::takes_json(cx, self.loaded.flow.flow_type);
+        let error = match judged {
+            Ok(reply) => return reply,
+            Err(FlowError::Invalid(notes)) => {
+                let flow = &mut self.loaded.flow;
+                flow.state = FlowState::ShowForm;
+                flow.notes.replace_messages(*notes);
+                match self.show(400).await {
+                    Ok(reply) => return reply,
+                    Err(error) => engine::plain(error),
+                }
+            }
+            Err(other) => engine::plain(other),
+        };
+        answer_error(cx, error, json).await
+    }
+}
+
+/// The method that a form is meant for.
+fn method_of<'a>(cx: &'a Cx, form: &Form) -> Result<&'a dyn Method, FlowError> {
+    let meant = cx.app.methods.iter().find(|m| m.settings().is_some() && m.handles(FlowKind::Settings, form));
+    let method = meant.ok_or_else(no_method)?;
+    if !method.enabled(cx.config()) {
+        return Err(FlowError::api(ApiError::not_found("This method is not available here.")));
+    }
+    Ok(method)
+}
+
+/// The form of a settings flow.
+async fn shown(cx: &Cx, who: &IdentityWithCredentials, flow: &mut Flow) -> Result<Shown, FlowError> {
+    let mut ui = engine::ui_for(cx, flow);
+    for method in cx.app.methods.enabled(cx.config()) {
+        if let Some(settings) = method.settings() {
+            settings.populate(cx, who, flow, &mut ui).await?;
+        }
+    }
+    engine::dress(flow, &mut ui);
+    order::sort_settings(&mut ui);
+    let mut shown = Shown::plain(ui);
+    shown.beside.insert("identity".into(), identity::view::public(cx, &who.identity));
+    Ok(shown)
+}
+
+fn new_flow(cx: &Cx, flow_type: FlowType, return_to: Option<String>, current: &Current) -> Flow {
+    let mut flow = engine::new_flow(cx, flow_type, FlowState::ShowForm, Detail::Settings, return_to);
+    flow.identity_id = Some(current.identity.id);
+    flow
+}
+
+/// Reads the account anew, with its credentials.
+async fn load_who(cx: &Cx, current: &Current) -> Result<IdentityWithCredentials, ApiError> {
+    identities::get_with_credentials(cx.store(), current.identity.id)
+        .await
+        .map_err(|e| store_error(&e))?
+        .ok_or_else(session::inactive)
+}
+
+fn below_required(cx: &Cx, current: &Current) -> bool {
+    !session::aal::satisfies(cx, cx.config().selfservice.flows.settings.required_aal, &current.session, &current.identity)
+}
+
+/// Where somebody must go whose session is too weak to begin; `None` if it is strong enough.
+fn step_up(cx: &Cx, flow_type: FlowType, current: &Current) -> Option<String> {
+    if !below_required(cx, current) {
+        return None;
+    }
+    let back = flow_type == FlowType::Browser && cx.request.parameter("return_to").is_some();
+    Some(session::aal::step_up_url(cx, back.then_some(cx.request.url.as_str())))
+}
+
+fn owned(flow: &Flow, current: &Current) -> Result<(), ApiError> {
+    if flow.identity_id == Some(current.identity.id) {
+        return Ok(());
+    }
+    Err(ApiError::forbidden("This flow belongs to somebody else.").id(ErrorId::SecurityIdentityMismatch))
+}
+
+/// Login, which keeps the `return_to` that settings was asked for; login judges it.
+fn login_start(cx: &Cx) -> String {
+    let start = cx.public_url("/self-service/login/browser");
+    match cx.request.parameter("return_to") {
+        Some(return_to) => engine::with_parameter(&start, "return_to", return_to),
+        None => start,
+    }
+}
+
+/// The answer to a fetch or submit without a session.
+fn no_session(cx: &Cx) -> Reply {
+    if cx.request.takes_json() {
+        Reply::error(session::inactive())
+    } else {
+        Reply::redirect(302, engine::page(cx, FlowKind::Login))
+    }
+}
+
+/// Puts what was typed into an expired form of one's own into the new one.
+async fn carry_over(cx: &Cx, old: &Flow, current: &Current, new: &mut Flow) {
+    if let (Ok(()), Ok(form), Ok(who)) = (owned(old, current), Form::read(&cx.request), load_who(cx, current).await) {
+        keep(cx, &who, &form, new);
+    }
+}
+
+/// Keeps what was typed into a form whose session is over, so that it is there after the next sign-in. Only the browser
+/// that opened the form may do so; if anything is amiss, nothing is kept and nothing is told.
+async fn keep_for_later(cx: &Cx) {
+    let (Ok(id), Ok(form)) = (engine::flow_id(cx), Form::read(&cx.request)) else { return };
+    let Ok(Some(mut loaded)) = engine::load(cx, FlowKind::Settings, id).await else { return };
+    let flow = &mut loaded.flow;
+    let by_its_browser = !flow.is_native() && csrf::same_browser(cx, flow).is_ok() && csrf::check_browser(cx, &form).is_ok();
+    let Some(owner) = flow.identity_id.filter(|_| by_its_browser && !flow.is_expired(cx.now)) else { return };
+    if let Ok(Some(who)) = identities::get_with_credentials(cx.store(), owner).await {
+        keep(cx, &who, &form, flow);
+        if let Err(error) = engine::save(cx, &loaded).await {
+            tracing::debug!(?error, "what was typed without a session is not kept");
+        }
+    }
+}
+
+/// Keeps what was typed for a method at the form's nodes. Methods leave secrets out.
+fn keep(cx: &Cx, who: &IdentityWithCredentials, form: &Form, flow: &mut Flow) {
+    if let Ok(Some(settings)) = method_of(cx, form).map(Method::settings) {
+        settings.keep(cx, who, form, &mut flow.notes);
+    }
+}
+
+fn nothing_waits() -> FlowError {
+    FlowError::tell(message::validation::generic("nothing was submitted, and nothing waits to be finished"))
+}
+
+fn no_method() -> FlowError {
+    FlowError::tell(message::settings::no_method())
+}

@@ -1,0 +1,124 @@
+//! An address that is to be proved before it becomes somebody's: the whole change of traits waits for the proof.
+//!
+//! What waits is sealed in the parked submits, bound to the verification flow; a newer change drops an older one. It is
+//! applied only if the session that asked still lives and the traits are those that the change was made from.
+
+use portcullis_model::identity::{IdentityWithCredentials, VerifiableAddress};
+use portcullis_model::message;
+use portcullis_store::{Changes, StoreError, identities, parked, sessions};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::app::Cx;
+use crate::crypto::Purpose;
+use crate::flow::engine::{self, After, FlowError};
+use crate::identity;
+
+/// A change of traits that waits.
+#[derive(Serialize, Deserialize)]
+struct Waiting {
+    /// The session that asked.
+    session_id: Uuid,
+    /// The traits that it was made from.
+    from: Value,
+    /// The traits as they are to be.
+    to: Value,
+}
+
+/// Holds a change back until the new address is proved, if it brings one. Nothing of it is saved then; the flow says where
+/// to go on.
+///
+/// # Errors
+/// 4050002 if it brings several addresses, 4000007 if the address is somebody else's.
+pub async fn hold_back(cx: &Cx, after: &mut After<'_>) -> Result<(), FlowError> {
+    let (Some(before), Some(session)) = (after.before, after.session) else { return Ok(()) };
+    let new: Vec<(usize, VerifiableAddress)> = after
+        .who
+        .identity
+        .verifiable_addresses
+        .iter()
+        .enumerate()
+        .filter(|(_, a)| !before.identity.verifiable_addresses.iter().any(|b| b.value == a.value && b.via == a.via))
+        .map(|(i, a)| (i, a.clone()))
+        .collect();
+    let (place, address) = match new.as_slice() {
+        [] => return Ok(()),
+        [one] => one.clone(),
+        _ => return Err(FlowError::tell(message::settings::too_many_addresses())),
+    };
+    if is_taken(cx, after.who, &address).await.map_err(FlowError::Store)? {
+        return Err(FlowError::tell(message::registration::account_exists()));
+    }
+    let waiting = Waiting { session_id: session.id, from: before.identity.traits.clone(), to: after.who.identity.traits.clone() };
+    super::start(cx, after, place).await?;
+    let Some(verification) = &after.pending.verification else { return Ok(()) };
+    let plain = serde_json::to_vec(&waiting).unwrap_or_default();
+    let holder = holder(cx, after.who.identity.id);
+    parked::drop_of_holder(after.changes, &holder);
+    parked::put(
+        after.changes,
+        &parked::Parked {
+            flow_id: verification.flow_id,
+            identity_id: after.who.identity.id,
+            holder_hash: holder,
+            native: verification.native,
+            sealed: cx.keys().seal(cx.rng(), Purpose::ParkedSubmit, verification.flow_id.as_bytes(), &plain),
+            created_at: cx.now,
+            expires_at: cx.now.plus(cx.config().flow(portcullis_model::flow::FlowKind::Verification).lifespan),
+        },
+    );
+    after.pending.held_back = true;
+    Ok(())
+}
+
+/// The account with the change that waits in a verification flow, if one does and may be applied now. The change is taken
+/// out in the same commit.
+///
+/// # Errors
+/// If the database fails.
+pub(super) async fn take(
+    cx: &Cx,
+    changes: &mut Changes,
+    flow_id: Uuid,
+    who: &IdentityWithCredentials,
+) -> Result<Option<IdentityWithCredentials>, FlowError> {
+    let Some(row) = parked::get(cx.store(), flow_id).await.map_err(FlowError::Store)? else { return Ok(None) };
+    let opened = cx.keys().open(Purpose::ParkedSubmit, flow_id.as_bytes(), &row.sealed);
+    let Some(waiting) = opened.and_then(|plain| serde_json::from_slice::<Waiting>(&plain).ok()) else { return Ok(None) };
+    let session = sessions::get(cx.store(), waiting.session_id).await.map_err(FlowError::Store)?;
+    let lives = session.is_some_and(|(s, _)| s.is_alive(cx.now) && s.identity_id == who.identity.id);
+    if !lives || row.identity_id != who.identity.id || cx.now >= row.expires_at || who.identity.traits != waiting.from {
+        return Ok(None);
+    }
+    let schema = engine::schema_of(cx, who)?;
+    let mut new = who.clone();
+    new.identity.traits = waiting.to;
+    identity::conform(cx, &mut new, Some(who), &schema);
+    parked::take(changes, flow_id, &row.holder_hash);
+    Ok(Some(new))
+}
+
+/// Whether another identity has an address, or an identifier that comes with it.
+async fn is_taken(cx: &Cx, who: &IdentityWithCredentials, address: &VerifiableAddress) -> Result<bool, StoreError> {
+    let id = who.identity.id;
+    let purpose = identities::AddressPurpose::Verifiable;
+    let by_address = identities::find_by_address(cx.store(), purpose, address.via, &address.value).await?;
+    if by_address.is_some_and(|found| found.id != id) {
+        return Ok(true);
+    }
+    for credential in &who.credentials {
+        for identifier in &credential.identifiers {
+            let found = identities::find_by_identifier(cx.store(), &[credential.kind], identifier).await?;
+            if found.is_some_and(|found| found.identity.id != id) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// One change waits for each identity: all of them have the same holder.
+fn holder(cx: &Cx, identity_id: Uuid) -> Vec<u8> {
+    cx.keys().token_hash(&format!("verify_new_address {identity_id}")).to_vec()
+}

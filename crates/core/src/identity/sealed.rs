@@ -1,0 +1,80 @@
+//! Secrets inside credentials' data that must be readable again: authenticator keys, recovery codes, providers' tokens.
+//!
+//! At rest such a text is an object `{"sealed": "..."}`, encrypted for its identity; administrators see and write it in
+//! clear. Which members of which type are secret stands in one table here.
+
+use portcullis_model::clock::Rng;
+use portcullis_model::credential::CredentialType;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::crypto::{Keyring, Purpose};
+
+/// The secret members of a type's data, as paths; `*` stands for every entry of a list.
+fn secret_members(kind: CredentialType) -> &'static [&'static [&'static str]] {
+    match kind {
+        CredentialType::Totp => &[&["totp_url"]],
+        CredentialType::LookupSecret => &[&["recovery_codes", "*", "code"]],
+        CredentialType::Oidc | CredentialType::Saml => &[
+            &["providers", "*", "initial_id_token"],
+            &["providers", "*", "initial_access_token"],
+            &["providers", "*", "initial_refresh_token"],
+        ],
+        _ => &[],
+    }
+}
+
+/// Encrypts a text for an identity.
+#[must_use]
+pub fn seal(keys: &Keyring, rng: &dyn Rng, identity: Uuid, text: &str) -> Value {
+    json!({ "sealed": keys.seal_text(rng, Purpose::Cipher, identity.as_bytes(), text.as_bytes()) })
+}
+
+/// Reads a text that [`seal`] encrypted for the same identity. `None` if it is none, or the key is gone.
+#[must_use]
+pub fn open(keys: &Keyring, identity: Uuid, value: &Value) -> Option<String> {
+    let sealed = value.get("sealed")?.as_str()?;
+    String::from_utf8(keys.open_text(Purpose::Cipher, identity.as_bytes(), sealed)?).ok()
+}
+
+/// A credential's data as it is kept: its secret members encrypted. Empty texts and what is encrypted already stay.
+#[must_use]
+pub fn keep(keys: &Keyring, rng: &dyn Rng, identity: Uuid, kind: CredentialType, mut config: Value) -> Value {
+    for path in secret_members(kind) {
+        visit(&mut config, path, &mut |value| {
+            if let Some(text) = value.as_str().filter(|t| !t.is_empty()) {
+                *value = seal(keys, rng, identity, text);
+            }
+        });
+    }
+    config
+}
+
+/// A credential's data as administrators see it: its secret members in clear, empty where the key is gone.
+#[must_use]
+pub fn show(keys: &Keyring, identity: Uuid, kind: CredentialType, mut config: Value) -> Value {
+    for path in secret_members(kind) {
+        visit(&mut config, path, &mut |value| {
+            if value.is_object() {
+                *value = Value::String(open(keys, identity, value).unwrap_or_default());
+            }
+        });
+    }
+    config
+}
+
+fn visit(value: &mut Value, path: &[&str], at: &mut dyn FnMut(&mut Value)) {
+    match path.split_first() {
+        None => at(value),
+        Some((&"*", rest)) => {
+            for entry in value.as_array_mut().into_iter().flatten() {
+                visit(entry, rest, at);
+            }
+        }
+        Some((name, rest)) => {
+            if let Some(member) = value.get_mut(*name) {
+                visit(member, rest, at);
+            }
+        }
+    }
+}

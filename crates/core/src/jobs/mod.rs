@@ -1,0 +1,42 @@
+//! What runs beside requests: the janitor.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_store::jobs::{Retention, sweep};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+
+/// The pause between two sweeps.
+const PAUSE: Duration = Duration::from_secs(5 * 60);
+
+/// How many rows of a table a batch removes at most; slow databases get smaller ones by themselves.
+const BATCH: u32 = 500;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long things stay after their time. Flows stay a day, so that whoever comes late is told that their flow expired;
+/// sessions that ended stay a month, for administrators who look into something.
+const KEPT: Retention = Retention {
+    flows: Some(DAY),
+    sessions: Some(Duration::from_secs(30 * 24 * 60 * 60)),
+    errors: Some(Duration::from_secs(7 * 24 * 60 * 60)),
+    codes: Some(DAY),
+    parked: Some(Duration::ZERO),
+    messages: Some(Duration::from_secs(30 * 24 * 60 * 60)),
+};
+
+/// Removes what is past its time, now and then, until the server stops. Several servers on one database may do so at once.
+pub async fn janitor(app: Arc<App>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+        match sweep(&app.store, app.clock.now(), &KEPT, BATCH).await {
+            Ok(swept) => tracing::debug!(?swept, "removed what was past its time"),
+            Err(error) => tracing::warn!(%error, "what is past its time was not removed"),
+        }
+    }
+}

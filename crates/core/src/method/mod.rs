@@ -1,0 +1,372 @@
+//! Methods: the ways to prove who one is or to change something about oneself.
+//!
+//! A method is one folder here and one line in [`all`]. It never uses another method, and no flow names one: they meet
+//! through the traits below. What several methods share lives in `credential` or `identity`.
+
+mod code;
+mod password;
+mod profile;
+
+use async_trait::async_trait;
+use portcullis_model::credential::{Credential, CredentialType};
+use portcullis_model::flow::{Flow, FlowKind, Notes};
+use portcullis_model::identity::{Identity, IdentityWithCredentials, VerifiableAddress, Via};
+use portcullis_model::message::Message;
+use portcullis_model::schema::IdentitySchema;
+use portcullis_model::session::{Aal, AuthenticationMethod, Session};
+use portcullis_model::ui::Ui;
+use portcullis_store::Changes;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::app::Cx;
+use crate::config::Config;
+use crate::flow::engine::{Change, FlowError, Form, Reply};
+
+/// All methods, in the order in which a submit is offered to them. Adding a method takes one line here.
+#[must_use]
+pub fn all() -> Methods {
+    Methods(vec![Box::new(profile::Profile), Box::new(password::Password), Box::new(code::Code)])
+}
+
+/// The methods of an application.
+pub struct Methods(Vec<Box<dyn Method>>);
+
+impl Methods {
+    /// A list of its own, for tests.
+    #[must_use]
+    pub fn new(methods: Vec<Box<dyn Method>>) -> Self {
+        Self(methods)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &dyn Method> {
+        self.0.iter().map(|m| &**m)
+    }
+
+    /// Those that are switched on.
+    pub fn enabled<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = &'a dyn Method> {
+        self.iter().filter(|m| m.enabled(config))
+    }
+
+    /// The kinds of credentials that methods know, whether the methods are switched on or not.
+    pub fn credentials(&self) -> impl Iterator<Item = &dyn CredentialKind> {
+        self.iter().filter_map(|m| m.credential())
+    }
+
+    /// The credentials of methods that are switched on.
+    pub fn enabled_credentials<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = &'a dyn CredentialKind> {
+        self.enabled(config).filter_map(|m| m.credential())
+    }
+}
+
+/// A way to prove or change something. Every capability is optional, object-safe and free of HTTP.
+pub trait Method: Send + Sync {
+    /// Its id: the value of `method` in forms and the key in `selfservice.methods`.
+    fn id(&self) -> &'static str;
+
+    /// Whether it is switched on.
+    fn enabled(&self, config: &Config) -> bool {
+        config.method_enabled(self.id())
+    }
+
+    /// Whether a submit to a flow of this kind is meant for it.
+    fn handles(&self, _kind: FlowKind, form: &Form) -> bool {
+        form.method() == Some(self.id())
+    }
+
+    /// What it can do in login.
+    fn login(&self) -> Option<&dyn LoginMethod> {
+        None
+    }
+
+    /// What it can do in registration.
+    fn registration(&self) -> Option<&dyn RegistrationMethod> {
+        None
+    }
+
+    /// What it can do in settings.
+    fn settings(&self) -> Option<&dyn SettingsMethod> {
+        None
+    }
+
+    /// What it can do in verification.
+    fn verification(&self) -> Option<&dyn VerificationMethod> {
+        None
+    }
+
+    /// The credential that it keeps.
+    fn credential(&self) -> Option<&dyn CredentialKind> {
+        None
+    }
+}
+
+/// What a credential is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Usable {
+    /// It can be proved as a first factor.
+    pub first: bool,
+    /// It can be proved as a second factor.
+    pub second: bool,
+}
+
+/// A kind of credential: what it counts for.
+pub trait CredentialKind: Send + Sync {
+    /// Its type.
+    fn kind(&self) -> CredentialType;
+
+    /// What a stored credential of this type is good for, going by its data alone. A credential that has an identifier
+    /// but no secret is good for nothing.
+    fn usable(&self, credential: &Credential) -> Usable;
+}
+
+/// Which part of signing in a form is for.
+#[derive(Clone, Copy, Debug)]
+pub enum LoginStage<'a> {
+    /// Anybody, all first factors at once.
+    First,
+    /// Identifier-first sign-in after the identifier: the methods that fit whoever it names. `None`: nobody, or nobody may
+    /// know, and every method shows itself.
+    Identified {
+        /// What was typed.
+        identifier: &'a str,
+        /// Whose it is.
+        who: Option<&'a IdentityWithCredentials>,
+    },
+    /// Somebody signed in proves themselves again.
+    Refresh(&'a IdentityWithCredentials),
+    /// Somebody signed in proves a second factor.
+    Second(&'a IdentityWithCredentials),
+}
+
+/// What came of a login submit.
+pub enum LoginOutcome {
+    /// Somebody proved themselves.
+    Proved(Box<Proved>),
+    /// Nothing yet: the flow is shown again, with status 400 to scripts and apps if `false`.
+    ShowUi,
+    /// The method answers by itself.
+    Answered(Box<Reply>),
+}
+
+/// Somebody proved themselves.
+pub struct Proved {
+    /// Who.
+    pub who: IdentityWithCredentials,
+    /// By what.
+    pub proof: AuthenticationMethod,
+    /// What the proof itself changes: a used step, a raised counter. Guards stand here, so that a one-time thing counts once.
+    pub changes: Changes,
+    /// What is done besides and may fail without harm: a password hash brought up to date.
+    pub best_effort: Changes,
+}
+
+/// What a method can do in login.
+#[async_trait]
+pub trait LoginMethod: Send + Sync {
+    /// The levels of proof that it gives under a configuration.
+    fn serves(&self, config: &Config, level: Aal) -> bool;
+
+    /// Adds its nodes to the form.
+    ///
+    /// # Errors
+    /// If something that it must ask fails.
+    async fn populate(&self, cx: &Cx, stage: LoginStage<'_>, flow: &mut Flow, ui: &mut Ui) -> Result<(), FlowError>;
+
+    /// Judges a submit. Anti-CSRF was checked.
+    ///
+    /// # Errors
+    /// [`FlowError::Invalid`] tells the person what was wrong.
+    async fn submit(
+        &self,
+        cx: &Cx,
+        flow: &mut Flow,
+        form: &Form,
+        signed_in: Option<(&Session, &Identity)>,
+    ) -> Result<LoginOutcome, FlowError>;
+
+    /// Faults of the form alone, told before anti-CSRF is checked.
+    ///
+    /// # Errors
+    /// [`FlowError::Invalid`] with every fault.
+    fn check_form(&self, _cx: &Cx, _form: &Form) -> Result<(), FlowError> {
+        Ok(())
+    }
+}
+
+/// Which part of signing up a form is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegistrationStage {
+    /// Traits and credentials at once.
+    Unified,
+    /// The first of two steps: traits.
+    Profile,
+    /// The second of two steps: a credential.
+    Credential,
+}
+
+/// What came of a registration submit.
+pub enum RegistrationOutcome {
+    /// An identity is to be made.
+    Registrant(Box<Registrant>),
+    /// Nothing yet: the flow is shown again with what the method told.
+    ShowUi,
+    /// The method answers by itself.
+    Answered(Box<Reply>),
+}
+
+/// Who wants to sign up.
+pub struct Registrant {
+    /// The identity as it is to be made, with the method's credential.
+    pub who: IdentityWithCredentials,
+    /// What the person proved on the way, for the session.
+    pub proof: AuthenticationMethod,
+    /// What the submit itself changes: a used code.
+    pub changes: Changes,
+}
+
+/// What a method can do in registration.
+#[async_trait]
+pub trait RegistrationMethod: Send + Sync {
+    /// Adds its nodes to the form. Trait nodes are not its business.
+    ///
+    /// # Errors
+    /// If something that it must ask fails.
+    async fn populate(
+        &self,
+        cx: &Cx,
+        stage: RegistrationStage,
+        schema: &IdentitySchema,
+        flow: &mut Flow,
+        ui: &mut Ui,
+    ) -> Result<(), FlowError>;
+
+    /// Faults of its own fields, told together with those of the traits and before anti-CSRF is checked.
+    fn check_form(&self, cx: &Cx, form: &Form, notes: &mut Notes);
+
+    /// Judges a submit. The traits fit the schema, anti-CSRF was checked.
+    ///
+    /// # Errors
+    /// [`FlowError::Invalid`] tells the person what was wrong.
+    async fn submit(
+        &self,
+        cx: &Cx,
+        schema: &IdentitySchema,
+        flow: &mut Flow,
+        form: &Form,
+        traits: Value,
+    ) -> Result<RegistrationOutcome, FlowError>;
+}
+
+/// What came of a settings submit.
+pub enum SettingsOutcome {
+    /// A change to the account, not applied yet.
+    Change(Box<Change>),
+    /// Nothing changes: the flow is shown again with what the method told or keeps.
+    ShowUi,
+    /// The method answers by itself.
+    Answered(Box<Reply>),
+}
+
+/// What a method can do in settings.
+#[async_trait]
+pub trait SettingsMethod: Send + Sync {
+    /// Adds its nodes to the form.
+    ///
+    /// # Errors
+    /// If something that it must ask fails.
+    async fn populate(&self, cx: &Cx, who: &IdentityWithCredentials, flow: &mut Flow, ui: &mut Ui) -> Result<(), FlowError>;
+
+    /// Remembers what was typed, so that a refused form comes back filled. Secrets are never remembered.
+    fn keep(&self, _cx: &Cx, _who: &IdentityWithCredentials, _form: &Form, _notes: &mut Notes) {}
+
+    /// Faults of the form alone, told before anti-CSRF is checked.
+    ///
+    /// # Errors
+    /// [`FlowError::Invalid`] with every fault.
+    async fn check_form(&self, cx: &Cx, who: &IdentityWithCredentials, form: &Form) -> Result<(), FlowError>;
+
+    /// Judges a submit and says what is to change. The engine decides whether that takes a fresh sign-in, so that nobody
+    /// signs in again only to be refused.
+    ///
+    /// # Errors
+    /// [`FlowError::Invalid`] tells the person what was wrong.
+    async fn submit(
+        &self,
+        cx: &Cx,
+        who: &IdentityWithCredentials,
+        flow: &mut Flow,
+        form: &Form,
+    ) -> Result<SettingsOutcome, FlowError>;
+}
+
+/// An address that is to be proved, and whose it is.
+pub struct Unproved<'a> {
+    /// The account that it belongs to.
+    pub who: &'a IdentityWithCredentials,
+    /// The address.
+    pub address: &'a VerifiableAddress,
+}
+
+/// What came of a verification submit.
+pub enum VerificationOutcome {
+    /// An address was proved.
+    Proved {
+        /// Whose it is.
+        identity_id: Uuid,
+        /// The address, in normal form.
+        address: String,
+        /// The channel.
+        via: Via,
+        /// What the proof itself changes: the used code.
+        changes: Changes,
+    },
+    /// Nothing yet: the flow is shown again with what the method told.
+    ShowUi,
+    /// The flow is spent: a new one takes its place, with a message.
+    Spent(Message),
+}
+
+/// What a method can do in verification.
+#[async_trait]
+pub trait VerificationMethod: Send + Sync {
+    /// Sends the challenge for an address; the flow tells that it did. `payload` goes into the mail.
+    ///
+    /// # Errors
+    /// If something that it must ask fails.
+    async fn send(
+        &self,
+        cx: &Cx,
+        changes: &mut Changes,
+        flow: &mut Flow,
+        to: &Unproved<'_>,
+        payload: Option<&Value>,
+    ) -> Result<(), FlowError>;
+
+    /// Behaves as if it had sent a challenge to an address that nobody owns; where configured, its owner is told that
+    /// somebody tried.
+    ///
+    /// # Errors
+    /// If something that it must ask fails.
+    async fn send_to_nobody(
+        &self,
+        cx: &Cx,
+        changes: &mut Changes,
+        flow: &mut Flow,
+        via: Via,
+        address: &str,
+        payload: Option<&Value>,
+    ) -> Result<(), FlowError>;
+
+    /// Adds its nodes to the form.
+    ///
+    /// # Errors
+    /// If something that it must ask fails.
+    async fn populate(&self, cx: &Cx, flow: &mut Flow, ui: &mut Ui) -> Result<(), FlowError>;
+
+    /// Judges a submit.
+    ///
+    /// # Errors
+    /// [`FlowError::Invalid`] tells the person what was wrong.
+    async fn submit(&self, cx: &Cx, flow: &mut Flow, form: &Form) -> Result<VerificationOutcome, FlowError>;
+}

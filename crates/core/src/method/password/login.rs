@@ -1,0 +1,117 @@
+//! Signing in with a password.
+
+use async_trait::async_trait;
+use portcullis_model::credential::CredentialType;
+use portcullis_model::flow::{Detail, Flow, Notes};
+use portcullis_model::identity::{Identity, IdentityWithCredentials};
+use portcullis_model::message::{self, validation};
+use portcullis_model::normal;
+use portcullis_model::session::{Aal, AuthenticationMethod, Session};
+use portcullis_model::ui::{Group, Node, Ui};
+use portcullis_store::{Changes, credentials, identities};
+
+use super::{ID, Password, config, hash_of, node};
+use crate::app::Cx;
+use crate::config::Config;
+use crate::credential::identifier;
+use crate::crypto::Secret;
+use crate::flow::engine::{Field, FlowError, Form, json_type};
+use crate::method::{LoginMethod, LoginOutcome, LoginStage, Proved};
+
+#[async_trait]
+impl LoginMethod for Password {
+    fn serves(&self, _config: &Config, level: Aal) -> bool {
+        level == Aal::Aal1
+    }
+
+    async fn populate(&self, cx: &Cx, stage: LoginStage<'_>, flow: &mut Flow, ui: &mut Ui) -> Result<(), FlowError> {
+        let has_password = |who: &IdentityWithCredentials| who.credential(CredentialType::Password).and_then(hash_of).is_some();
+        let label = match stage {
+            LoginStage::First => {
+                identifier::ask(cx, flow, ui);
+                message::login::sign_in_with_password()
+            }
+            LoginStage::Identified { who, .. } => {
+                if who.is_some_and(|who| !has_password(who)) {
+                    return Ok(());
+                }
+                message::login::sign_in_with_password()
+            }
+            LoginStage::Refresh(who) => {
+                if !has_password(who) {
+                    return Ok(());
+                }
+                let known = who.credential(CredentialType::Password).and_then(|c| c.identifiers.first());
+                identifier::known(known.map_or("", String::as_str), ui);
+                message::login::sign_in()
+            }
+            LoginStage::Second(_) => return Ok(()),
+        };
+        ui.nodes.push(node("current-password"));
+        ui.nodes.push(Node::submit(Group::Password, ID, label));
+        Ok(())
+    }
+
+    fn check_form(&self, _cx: &Cx, form: &Form) -> Result<(), FlowError> {
+        let mut notes = Notes::default();
+        let mut check = |name: &str, fields: &[&str]| {
+            let sent = fields.iter().map(|f| form.field(f)).find(|f| *f != Field::Absent).unwrap_or(Field::Absent);
+            match sent {
+                Field::Text(text) if !text.is_empty() => {}
+                Field::Other(value) => notes.tell_at(name, validation::wrong_type(&["string"], json_type(value))),
+                Field::Text(_) | Field::Absent => notes.tell_at(name, validation::required(name)),
+            }
+        };
+        check("identifier", &["identifier", "password_identifier"]);
+        check("password", &["password"]);
+        if notes.has_messages() { Err(FlowError::Invalid(Box::new(notes))) } else { Ok(()) }
+    }
+
+    async fn submit(
+        &self,
+        cx: &Cx,
+        flow: &mut Flow,
+        form: &Form,
+        _signed_in: Option<(&Session, &Identity)>,
+    ) -> Result<LoginOutcome, FlowError> {
+        let typed = form.text("identifier").or_else(|| form.text("password_identifier")).unwrap_or_default();
+        let password = form.text("password").unwrap_or_default();
+        let settings = cx.hash_settings();
+        let client = cx.hashing_client();
+        let wrong = || FlowError::tell(message::login::wrong_credentials());
+        debug_assert!(matches!(flow.detail, Detail::Login { .. }));
+
+        let found = identities::find_by_identifier(cx.store(), &[CredentialType::Password], &normal::identifier(typed))
+            .await
+            .map_err(FlowError::Store)?;
+        let hash = found.as_ref().and_then(|who| who.credential(CredentialType::Password)).and_then(hash_of);
+        let (Some(who), Some(hash)) = (&found, hash) else {
+            // Unknown people wait as long as known ones.
+            cx.app.passwords.dummy(&settings, client).await.map_err(FlowError::hashing)?;
+            return Err(wrong());
+        };
+        let verified = cx
+            .app
+            .passwords
+            .verify(&settings, hash.to_owned(), Secret::from(password), client)
+            .await
+            .map_err(FlowError::hashing)?;
+        if !verified.ok {
+            return Err(wrong());
+        }
+        let mut best_effort = Changes::new();
+        if verified.needs_rehash
+            && let Some(old) = who.credential(CredentialType::Password)
+            && let Ok(hash) = cx.app.passwords.hash(&settings, Secret::from(password), client).await
+        {
+            let mut new = old.config.clone();
+            if let (Some(new), serde_json::Value::Object(fresh)) = (new.as_object_mut(), config(&hash)) {
+                new.extend(fresh);
+            }
+            credentials::replace_config(&mut best_effort, who.identity.id, CredentialType::Password, &new, &old.config, cx.now);
+        }
+        let proof = AuthenticationMethod::new(ID, Aal::Aal1, cx.now);
+        let who = found.ok_or_else(wrong)?;
+        Ok(LoginOutcome::Proved(Box::new(Proved { who, proof, changes: Changes::new(), best_effort })))
+    }
+}

@@ -1,0 +1,17 @@
+//! The one HTTP client, and the one place that reads `file://` and `base64://` sources.
+//!
+//! Every address is judged before it is connected to, also those that a name resolves to and those that a redirect
+//! leads to; the address that was judged is the one connected to. Proxies from the environment are not used. Times and
+//! sizes of answers are bounded.
+
+mod address;
+mod client;
+mod glob;
+mod source;
+
+pub(crate) use address::may_connect;
+pub use client::{Client, OutboundError, Request, Response, Settings, Trust};
+pub use source::{MAX_SOURCE_LENGTH, SourceError};
+
+pub use reqwest::Method;
+pub use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
