@@ -1,0 +1,153 @@
+//! `migrate sql`: bringing a database to another version, and telling which one it has.
+
+use std::io::{BufRead as _, Write as _};
+use std::time::Duration;
+
+use clap::Subcommand;
+use portcullis_store::{MigrationStatus, OpenOptions, Store};
+use serde_json::json;
+
+use super::output::{Listing, Style};
+use super::source::Database;
+use super::{Failure, output, print_help};
+
+/// How often `--block` looks.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Its arguments.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Apply, undo and list migrations of a database
+    Sql(Sql),
+}
+
+#[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+struct Sql {
+    #[command(subcommand)]
+    step: Option<Step>,
+    #[command(flatten)]
+    up: Up,
+}
+
+#[derive(Subcommand)]
+enum Step {
+    /// Apply all pending migrations
+    Up(Up),
+    /// Undo the last migrations
+    Down(Down),
+    /// List migrations
+    Status(Status),
+}
+
+#[derive(clap::Args)]
+struct Up {
+    #[command(flatten)]
+    database: Database,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+}
+
+#[derive(clap::Args)]
+struct Down {
+    #[command(flatten)]
+    database: Database,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    /// How many migrations to undo
+    #[arg(long, default_value_t = 0)]
+    steps: usize,
+}
+
+#[derive(clap::Args)]
+struct Status {
+    #[command(flatten)]
+    database: Database,
+    /// Wait until none is pending
+    #[arg(long)]
+    block: bool,
+    #[command(flatten)]
+    style: Style,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    let Some(What::Sql(sql)) = &args.what else { return print_help(&["migrate"]) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::of)?;
+    runtime.block_on(async {
+        match &sql.step {
+            None => {
+                eprintln!("`migrate sql` is the old name of `migrate sql up`.");
+                up(&sql.up).await
+            }
+            Some(Step::Up(args)) => up(args).await,
+            Some(Step::Down(args)) => down(args).await,
+            Some(Step::Status(args)) => status(args).await,
+        }
+    })
+}
+
+async fn open(database: &Database, command: &'static [&'static str]) -> Result<Store, Failure> {
+    let dsn = database.name(command)?;
+    Store::open(&dsn, OpenOptions::default()).await.map_err(Failure::of)
+}
+
+async fn up(args: &Up) -> Result<(), Failure> {
+    let store = open(&args.database, &["migrate", "sql", "up"]).await?;
+    let pending = store.migration_status().await.map_err(Failure::of)?.iter().filter(|m| !m.applied).count();
+    if pending == 0 {
+        return output::print("Nothing to do: the database has all migrations.\n");
+    }
+    agree(args.yes, &format!("Apply {pending} migrations?"))?;
+    let applied = store.migrate().await.map_err(Failure::of)?;
+    store.close().await.map_err(Failure::of)?;
+    output::print(&format!("Applied {applied} migrations.\n"))
+}
+
+async fn down(args: &Down) -> Result<(), Failure> {
+    if args.steps == 0 {
+        let reason = "nothing was undone: say how many migrations with --steps".to_owned();
+        return Err(Failure::Usage { reason, command: &["migrate", "sql", "down"] });
+    }
+    let store = open(&args.database, &["migrate", "sql", "down"]).await?;
+    agree(args.yes, &format!("Undo the last {} migrations, and lose the data that only they hold?", args.steps))?;
+    let undone = store.rollback(args.steps).await.map_err(Failure::of)?;
+    store.close().await.map_err(Failure::of)?;
+    output::print(&format!("Undid {undone} migrations.\n"))
+}
+
+async fn status(args: &Status) -> Result<(), Failure> {
+    let store = open(&args.database, &["migrate", "sql", "status"]).await?;
+    let mut all = store.migration_status().await.map_err(Failure::of)?;
+    while args.block && all.iter().any(|m| !m.applied) {
+        tokio::time::sleep(LOOK).await;
+        all = store.migration_status().await.map_err(Failure::of)?;
+    }
+    let state = |m: &MigrationStatus| if m.applied { "Applied" } else { "Pending" };
+    args.style.print(&Listing {
+        value: all.iter().map(|m| json!({ "state": state(m), "version": m.version.to_string(), "name": m.name })).collect(),
+        ids: all.iter().map(|m| m.version.to_string()).collect(),
+        columns: &["version", "name", "state"],
+        rows: all.iter().map(|m| vec![m.version.to_string(), m.name.clone(), state(m).to_owned()]).collect(),
+    })
+}
+
+/// Asks whether to go on, unless that was said already.
+fn agree(said: bool, question: &str) -> Result<(), Failure> {
+    if said {
+        return Ok(());
+    }
+    eprint!("{question} [y/N] ");
+    let _ = std::io::stderr().flush();
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).map_err(Failure::of)?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(Failure::Said("nothing was changed".to_owned())) }
+}

@@ -1,0 +1,183 @@
+//! `serve`: from the configuration to two open ports, and to an orderly end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_core::config::first_run::{self, MadeSecrets};
+use portcullis_core::config::{self, Flags, Live, Loaded, Sources};
+use portcullis_core::crypto::{OsRng, SystemClock};
+use portcullis_core::{courier, jobs, jsonnet};
+use portcullis_store::{OpenOptions, Store, StoreError};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::source::Files;
+use super::{Failure, output};
+use crate::app::{self, Surroundings};
+use crate::http::client::{Proxies, TRUSTED_PROXIES};
+use crate::http::edge::Edge;
+use crate::http::listen::Bound;
+use crate::http::ports::Port;
+use crate::logging;
+
+/// How long running requests may go on after the server was asked to end.
+const GRACE: Duration = Duration::from_secs(120);
+
+/// How long a database server that does not answer is waited for, and how often it is asked.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(300);
+const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+
+/// With `--dev` and the value `true`, native flows may be submitted with cookies and `Origin`.
+const RELAX_NATIVE: &str = "DEV_DISABLE_API_FLOW_ENFORCEMENT";
+
+/// Its arguments.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    files: Files,
+    /// Relax what keeps developers from trying things out: insecure cookies, cheap hashes
+    #[arg(long)]
+    dev: bool,
+    /// Send messages in this process too
+    #[arg(long)]
+    watch_courier: bool,
+    /// Accepted for compatibility; nothing is ever reported
+    #[arg(long)]
+    sqa_opt_out: bool,
+}
+
+/// Serves until a signal says to end.
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    // It fails only where one is installed already, which is as good.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let flags = Flags { dev: args.dev, watch_courier: args.watch_courier, sqa_opt_out: args.sqa_opt_out, ..Flags::default() };
+    let mut sources = args.files.sources(flags);
+    sources.secrets = Some(secrets(&sources)?);
+    let loaded = config::load(&sources).map_err(Failure::of)?;
+    let proxies = Proxies::named(variable(&sources, TRUSTED_PROXIES))
+        .map_err(|entry| Failure::Said(format!("{TRUSTED_PROXIES}: {entry:?} is neither an address nor a network")))?;
+    logging::start(&loaded.config.log);
+    for warning in &loaded.warnings {
+        tracing::warn!("configuration: {warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::of)?;
+    let outcome = runtime.block_on(serve(loaded, sources, proxies));
+    // What still runs has had its time.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    outcome
+}
+
+/// Secrets for a server whose configuration may have none: kept in the data folder on a first run, else of this process.
+fn secrets(sources: &Sources) -> Result<MadeSecrets, Failure> {
+    if !sources.is_first_run() {
+        return Ok(MadeSecrets::for_this_process(&OsRng));
+    }
+    let folder = sources.data_folder();
+    app::make_private_folder(&folder)
+        .map_err(|e| Failure::Said(format!("the data folder {} cannot be made: {e}", folder.display())))?;
+    first_run::secrets(&folder.join("secrets.json"), &OsRng).map_err(Failure::of)
+}
+
+fn variable<'s>(sources: &'s Sources, name: &str) -> Option<&'s str> {
+    sources.environment.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+}
+
+async fn serve(loaded: Loaded, sources: Sources, proxies: Proxies) -> Result<(), Failure> {
+    // From here on a signal must not end the process half way.
+    let mut signals = Signals::new()?;
+    tokio::select! {
+        outcome = start_and_serve(loaded, sources, proxies) => outcome,
+        () = signals.second() => Ok(()),
+    }
+}
+
+async fn start_and_serve(loaded: Loaded, sources: Sources, proxies: Proxies) -> Result<(), Failure> {
+    let Loaded { config, first_run, .. } = loaded;
+    let around = Surroundings {
+        clock: Arc::new(SystemClock),
+        rng: Arc::new(OsRng),
+        jsonnet: jsonnet::Settings::this_program().map_err(Failure::of)?,
+        relax_native_check: config.dev && variable(&sources, RELAX_NATIVE).is_some_and(|v| v.eq_ignore_ascii_case("true")),
+    };
+    let mut signals = Signals::new()?;
+    let store = tokio::select! {
+        store = open(config.dsn.expose()) => store?,
+        () = signals.first() => return Ok(()),
+    };
+    app::prepare(&store, config.dsn.expose()).await.map_err(Failure::of)?;
+    let app = app::compose(config.clone(), store.clone(), around).await.map_err(Failure::of)?;
+    let edge = Arc::new(Edge::new(Arc::clone(&app), proxies));
+    let public = Bound::open(Port::Public, &config.serve.public).await.map_err(Failure::of)?;
+    let admin = Bound::open(Port::Admin, &config.serve.admin).await.map_err(Failure::of)?;
+    let (base, public_at, admin_at) = (config.public_base_url().to_string(), public.address(), admin.address());
+
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    for port in [public, admin] {
+        tasks.spawn(port.run(Arc::clone(&edge), tasks.clone(), stop.clone()));
+    }
+    tasks.spawn(jobs::janitor(Arc::clone(&app), stop.clone()));
+    if config.watch_courier {
+        tasks.spawn(courier::run(Arc::clone(&app), stop.clone()));
+    }
+    let watch = app::follow(&app, Arc::new(Live::new(config)), sources).map_err(Failure::of)?;
+    tracing::info!(public = ?public_at, admin = ?admin_at, base, "serving");
+    if first_run {
+        output::print(&format!("Open {base} in your browser.\n"))?;
+    }
+
+    signals.first().await;
+    tracing::info!("ending: running requests are finished first");
+    drop(watch);
+    stop.cancel();
+    tasks.close();
+    if tokio::time::timeout(GRACE, tasks.wait()).await.is_err() {
+        tracing::warn!("ending although requests are still running");
+    }
+    if let Err(error) = store.close().await {
+        tracing::error!(%error, "the database was not closed in order");
+    }
+    Ok(())
+}
+
+/// Opens the database. A server that does not answer may be starting as well, so it is asked again for some minutes.
+async fn open(dsn: &str) -> Result<Store, Failure> {
+    let began = tokio::time::Instant::now();
+    loop {
+        match Store::open(dsn, OpenOptions::default()).await {
+            Ok(store) => return Ok(store),
+            Err(StoreError::Unavailable(reason)) if !app::is_embedded(dsn) && began.elapsed() < DATABASE_PATIENCE => {
+                tracing::warn!(reason, "the database does not answer yet");
+                tokio::time::sleep(DATABASE_PAUSE).await;
+            }
+            Err(error) => return Err(Failure::Said(format!("the database cannot be opened: {error}"))),
+        }
+    }
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let on = |kind| signal(kind).map_err(Failure::of);
+        Ok(Self { terminate: on(SignalKind::terminate())?, interrupt: on(SignalKind::interrupt())? })
+    }
+
+    /// The next signal.
+    async fn first(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    /// The signal after the next one, with which impatient people end a server at once.
+    async fn second(&mut self) {
+        self.first().await;
+        self.first().await;
+    }
+}

@@ -1,0 +1,270 @@
+//! One connection: serving its requests within time limits, and ending it when the server stops.
+//!
+//! `hyper` times the head of a request from the moment it waits for one, which would cut idle connections short. So a
+//! [`Pulse`] notes what the connection is doing and since when, and the connection's own task looks at it now and then:
+//! a connection costs one timer, whatever it carries.
+
+use std::convert::Infallible;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Version;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::client::Peer;
+use super::edge::Edge;
+use super::ports::Port;
+
+/// How long a connection may take for each thing.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// From the first byte of a request to the end of its head.
+    pub head: Duration,
+    /// For the body of a request.
+    pub body: Duration,
+    /// For the answer: making it, and getting it to a client that reads slowly.
+    pub answer: Duration,
+    /// Between requests.
+    pub idle: Duration,
+}
+
+impl Limits {
+    /// The limits of a port.
+    #[must_use]
+    pub fn of(port: Port) -> Self {
+        let seconds = Duration::from_secs;
+        match port {
+            Port::Public => Self { head: seconds(5), body: seconds(15), answer: seconds(60), idle: seconds(120) },
+            Port::Admin => Self { head: seconds(5), body: seconds(30), answer: seconds(120), idle: seconds(600) },
+        }
+    }
+}
+
+const IDLE: u8 = 0;
+const HEAD: u8 = 1;
+const BUSY: u8 = 2;
+
+/// What a connection is doing, and since when in milliseconds of its life.
+struct Pulse {
+    born: Instant,
+    phase: AtomicU8,
+    since: AtomicU64,
+    in_flight: AtomicU32,
+    /// Since when a write waits for the client; zero if none does.
+    blocked: AtomicU64,
+    /// HTTP/2 talks also between requests, so its bytes do not mean that a head has begun.
+    multiplexed: AtomicBool,
+}
+
+impl Pulse {
+    fn new() -> Self {
+        Self {
+            born: Instant::now(),
+            phase: AtomicU8::new(IDLE),
+            since: AtomicU64::new(0),
+            in_flight: AtomicU32::new(0),
+            blocked: AtomicU64::new(0),
+            multiplexed: AtomicBool::new(false),
+        }
+    }
+
+    /// Never zero.
+    fn now(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
+    }
+
+    fn enter(&self, phase: u8) {
+        self.phase.store(phase, Ordering::Relaxed);
+        self.since.store(self.now(), Ordering::Relaxed);
+    }
+
+    fn has_read(&self) {
+        if self.phase.load(Ordering::Relaxed) == IDLE && !self.multiplexed.load(Ordering::Relaxed) {
+            self.enter(HEAD);
+        }
+    }
+
+    fn begin(&self, version: Version) {
+        if version == Version::HTTP_2 {
+            self.multiplexed.store(true, Ordering::Relaxed);
+        }
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.enter(BUSY);
+    }
+
+    fn end(&self) {
+        if self.in_flight.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.enter(IDLE);
+        }
+    }
+
+    fn wrote<T>(&self, outcome: &Poll<T>) {
+        match outcome {
+            Poll::Ready(_) => self.blocked.store(0, Ordering::Relaxed),
+            Poll::Pending if self.blocked.load(Ordering::Relaxed) == 0 => self.blocked.store(self.now(), Ordering::Relaxed),
+            Poll::Pending => {}
+        }
+    }
+
+    /// How long until the connection is worth another look; `None` if it took too long for what it is doing.
+    fn patience(&self, limits: &Limits) -> Option<Duration> {
+        let now = self.now();
+        let left = |since: u64, limit: Duration| {
+            limit.checked_sub(Duration::from_millis(now.saturating_sub(since))).filter(|d| !d.is_zero())
+        };
+        let since = self.since.load(Ordering::Relaxed);
+        let own = match self.phase.load(Ordering::Relaxed) {
+            // A head may begin at any moment, so an idle connection is looked at as often as heads demand.
+            IDLE => left(since, limits.idle)?.min(limits.head),
+            HEAD => left(since, limits.head)?,
+            _ => left(since, limits.body + limits.answer)?,
+        };
+        match self.blocked.load(Ordering::Relaxed) {
+            0 => Some(own),
+            blocked => Some(own.min(left(blocked, limits.answer)?)),
+        }
+    }
+}
+
+/// Ends a request's time also when its future is dropped.
+struct InFlight<'p>(&'p Pulse);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// A stream whose pulse is taken.
+struct Watched<S> {
+    stream: S,
+    pulse: Arc<Pulse>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let outcome = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.pulse.has_read();
+        }
+        outcome
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.pulse.wrote(&outcome);
+        outcome
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.pulse.wrote(&outcome);
+        outcome
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let outcome = Pin::new(&mut self.stream).poll_flush(cx);
+        self.pulse.wrote(&outcome);
+        outcome
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// Serves a connection to its end. When `stop` is cancelled, running requests are finished and no further one is taken.
+pub async fn serve<S>(stream: S, edge: &Arc<Edge>, port: Port, peer: Peer, limits: Limits, stop: &CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let pulse = Arc::new(Pulse::new());
+    let service = service_fn({
+        let (edge, pulse) = (Arc::clone(edge), Arc::clone(&pulse));
+        move |request: http::Request<Incoming>| {
+            let (edge, pulse) = (Arc::clone(&edge), Arc::clone(&pulse));
+            async move {
+                pulse.begin(request.version());
+                let _running = InFlight(&pulse);
+                Ok::<_, Infallible>(edge.answer(port, request, peer, limits.body).await)
+            }
+        }
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().header_read_timeout(None).max_buf_size(64 * 1024);
+    let io = TokioIo::new(Watched { stream, pulse: Arc::clone(&pulse) });
+    let mut connection = pin!(builder.serve_connection(io, service));
+    let mut stopping = false;
+    while let Some(patience) = pulse.patience(&limits) {
+        tokio::select! {
+            biased;
+            outcome = connection.as_mut() => {
+                if let Err(error) = outcome {
+                    tracing::debug!(error = &*error, "a connection broke");
+                }
+                return;
+            }
+            () = stop.cancelled(), if !stopping => {
+                stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = tokio::time::sleep(patience) => {}
+        }
+    }
+    tracing::debug!("a connection took too long and was closed");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn each_phase_has_its_own_limit() {
+        let limits = Limits::of(Port::Public);
+        let seconds = |n| tokio::time::advance(Duration::from_secs(n));
+        let pulse = Pulse::new();
+        seconds(100).await;
+        assert_eq!(pulse.patience(&limits), Some(limits.head), "an idle connection is looked at often");
+        seconds(21).await;
+        assert_eq!(pulse.patience(&limits), None, "and ends when it was idle too long");
+
+        let pulse = Pulse::new();
+        seconds(10).await;
+        pulse.has_read();
+        seconds(4).await;
+        pulse.has_read();
+        assert_eq!(pulse.patience(&limits), Some(Duration::from_secs(1)), "further bytes do not give a head more time");
+        seconds(2).await;
+        assert_eq!(pulse.patience(&limits), None);
+
+        let pulse = Pulse::new();
+        pulse.has_read();
+        pulse.begin(Version::HTTP_11);
+        seconds(60).await;
+        assert!(pulse.patience(&limits).is_some(), "an answer may take a minute");
+        drop(InFlight(&pulse));
+        assert_eq!(pulse.patience(&limits), Some(limits.head), "and the connection is idle after it");
+        pulse.wrote(&Poll::<()>::Pending);
+        seconds(59).await;
+        assert!(pulse.patience(&limits).is_some());
+        seconds(2).await;
+        assert_eq!(pulse.patience(&limits), None, "a client that does not read is not waited for");
+    }
+}

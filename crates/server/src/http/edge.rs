@@ -1,0 +1,294 @@
+//! One request from its first byte in to its last byte out: routing, cookies, the operation, and the headers and records
+//! that every answer gets.
+//!
+//! This is plain code over `hyper`, without a framework's layers: the order of handling can be read here from top to
+//! bottom, and a request costs one table lookup and one boxed future. The connection is somebody else's business: tests
+//! call [`Edge::answer`] without one.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use http::header::{CACHE_CONTROL, HeaderValue, SET_COOKIE, VARY};
+use http::request::Parts;
+use http::{Method, Request};
+use http_body_util::BodyExt as _;
+use hyper::body::Body;
+use portcullis_core::app::{App, Cx};
+use portcullis_core::crypto::tokens::CsrfSecret;
+use portcullis_core::flow::engine::{CookieChange, CsrfCookie};
+use portcullis_model::error::ApiError;
+
+use super::client::{Peer, Proxies};
+use super::error::BodyError;
+use super::extract::{Source, shows_token};
+use super::metrics::{Metrics, Observation};
+use super::ports::{self, Port};
+use super::reply::{self, Response};
+use super::table::{Action, Params, Place, Table};
+use super::view::View;
+use super::{admin, cookies, csrf, path, public};
+
+/// The largest body of a request: 5 MiB.
+pub const MAX_BODY: usize = 5 * 1024 * 1024;
+
+/// How much of a body that is too large is read and thrown away before the answer: 32 MiB.
+const MAX_DISCARDED: u64 = 32 * 1024 * 1024;
+
+const NEVER_CACHED: HeaderValue = HeaderValue::from_static("private, no-cache, no-store, must-revalidate");
+
+/// The HTTP side of a server: both ports' routes over one application.
+pub struct Edge {
+    app: Arc<App>,
+    public: Table,
+    admin: Table,
+    view: ArcSwap<View>,
+    proxies: Proxies,
+    metrics: Metrics,
+}
+
+/// An answer, and the place that gave it.
+struct Answered {
+    response: Response,
+    endpoint: Option<&'static str>,
+    request_bytes: u64,
+}
+
+impl Answered {
+    fn of(endpoint: Option<&'static str>, response: Response) -> Self {
+        Self { response, endpoint, request_bytes: 0 }
+    }
+}
+
+impl Edge {
+    /// The edge of an application, with the product's routes.
+    #[must_use]
+    pub fn new(app: Arc<App>, proxies: Proxies) -> Self {
+        Self::with_tables(app, proxies, Table::new(public::rows()), Table::new(admin::rows()))
+    }
+
+    /// The edge of an application, with routes of its own.
+    #[must_use]
+    pub fn with_tables(app: Arc<App>, proxies: Proxies, public: Table, admin: Table) -> Self {
+        let view = ArcSwap::from_pointee(View::new(app.snapshot.load_full()));
+        Self { app, public, admin, view, proxies, metrics: Metrics::default() }
+    }
+
+    /// What was counted of requests so far.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The view of the snapshot that is in force. The first request after a reload makes it.
+    fn view(&self) -> Arc<View> {
+        let known = self.view.load_full();
+        let snapshot = self.app.snapshot.load();
+        if Arc::ptr_eq(&known.snapshot, &snapshot) {
+            return known;
+        }
+        let fresh = Arc::new(View::new(Arc::clone(&snapshot)));
+        self.view.store(Arc::clone(&fresh));
+        fresh
+    }
+
+    /// Answers a request. Never fails and never panics: a panic further down is an answer with status 500.
+    ///
+    /// `patience` is how long the body may take to arrive.
+    pub async fn answer<B>(&self, port: Port, request: Request<B>, peer: Peer, patience: Duration) -> Response
+    where
+        B: Body<Data = Bytes> + Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let started = Instant::now();
+        let view = self.view();
+        let (parts, body) = request.into_parts();
+        let answering = AssertUnwindSafe(self.route(port, &view, &parts, body, peer, patience));
+        let mut answered = answering.catch_unwind().await.unwrap_or_else(|_| {
+            // The panic hook has logged where; what was said is not for clients.
+            tracing::error!(port = port.as_str(), path = parts.uri.path(), "a request ended in a panic");
+            Answered::of(None, reply::error(&ApiError::internal()))
+        });
+        self.finish(port, &view, &parts, &mut answered, started.elapsed());
+        answered.response
+    }
+
+    async fn route<B>(&self, port: Port, view: &Arc<View>, parts: &Parts, body: B, peer: Peer, patience: Duration) -> Answered
+    where
+        B: Body<Data = Bytes> + Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let (method, asked) = (&parts.method, parts.uri.path());
+        if port == Port::Public
+            && let Some(cors) = view.cors.as_ref().filter(|c| c.answers_preflight(method, &parts.headers))
+        {
+            let mut response = reply::empty(204);
+            *response.headers_mut() = cors.preflight(&parts.headers);
+            return Answered::of(Some("preflight"), response);
+        }
+        if let Some(mut clean) = path::cleaned(asked) {
+            if let Some(query) = parts.uri.query() {
+                clean.push('?');
+                clean.push_str(query);
+            }
+            return Answered::of(None, reply::redirect(307, &clean));
+        }
+        let Some((place, params, path)) = self.find(port, view, asked) else {
+            return Answered::of(None, reply::unknown_path());
+        };
+        let Some(action) = place.action(method) else {
+            return Answered::of(Some(place.pattern), reply::wrong_method(&place.allow));
+        };
+        if matches!(action, Action::OtherPort) {
+            let base = if port == Port::Public { &view.admin_base } else { &view.public_base };
+            let location = ports::location(port, base, path, parts.uri.query());
+            return Answered::of(Some(place.pattern), reply::redirect(307, &location));
+        }
+        let body = match read(body, patience).await {
+            Ok(body) => body,
+            Err(error) => return Answered::of(Some(place.pattern), error.response()),
+        };
+        let request_bytes = body.len() as u64;
+        let cookies: Vec<(&str, &str)> = cookies::each(&parts.headers).collect();
+        let source = Source { parts, path, cookies: &cookies, peer, trusted: self.proxies.trusts(peer) };
+        let response = self.operate(port, view, &source, body, action, &params).await;
+        Answered { response, endpoint: Some(place.pattern), request_bytes }
+    }
+
+    /// The place of a path: as it stands, or below the public mount. The path given back has neither mount nor, on the
+    /// admin port, prefix.
+    fn find<'p>(&self, port: Port, view: &View, asked: &'p str) -> Option<(&Place, Params<'p>, &'p str)> {
+        let at = |table: &'_ Table, path: &'p str| -> Option<usize> { table.find(path).map(|(place, _)| place.number) };
+        let (table, path) = match port {
+            Port::Admin => (&self.admin, path::without_admin(asked)?),
+            Port::Public => match (at(&self.public, asked), path::below(&view.mount, asked)) {
+                (None, Some(rest)) => (&self.public, rest),
+                _ => (&self.public, asked),
+            },
+        };
+        let (place, params) = table.find(path)?;
+        place.exists(&view.snapshot.config).then_some((place, params, path))
+    }
+
+    /// Runs an action and turns its outcome into HTTP, with the anti-CSRF cookie where the path calls for one.
+    async fn operate(
+        &self,
+        port: Port,
+        view: &Arc<View>,
+        source: &Source<'_>,
+        body: Vec<u8>,
+        action: Action,
+        params: &Params<'_>,
+    ) -> Response {
+        let fresh = (port == Port::Public && needs_csrf_cookie(view, source)).then(|| CsrfSecret::new(&*self.app.rng));
+        let request = source.request(view, body, fresh.clone());
+        let cx = Cx { app: Arc::clone(&self.app), snapshot: Arc::clone(&view.snapshot), now: self.app.clock.now(), request };
+        let (mut response, renewed) = match action {
+            Action::Operation(run) => {
+                let reply = run(&cx, params).await;
+                let renewed = reply::renews_csrf(&reply);
+                (reply::of(reply, view, &cx), renewed)
+            }
+            Action::Direct(run) => (run(self, &cx, params).await, false),
+            Action::Page { run, .. } => (run(&cx).await, false),
+            Action::OtherPort => (reply::unknown_path(), true),
+        };
+        if let Some(secret) = fresh.filter(|_| !renewed)
+            && let Some(cookie) = reply::set_cookie(&CookieChange::SetCsrf(secret), view, &cx)
+        {
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
+        response
+    }
+
+    /// Puts on what every answer has, and records the request.
+    fn finish(&self, port: Port, view: &View, parts: &Parts, answered: &mut Answered, took: Duration) {
+        let is_health = answered.endpoint.is_some_and(|e| e.starts_with("/health/"));
+        let headers = answered.response.headers_mut();
+        if parts.method == Method::GET {
+            // What says for itself how long it holds, such as a style sheet, is left alone.
+            headers.entry(CACHE_CONTROL).or_insert(NEVER_CACHED);
+        }
+        if port == Port::Public && answered.endpoint != Some("preflight") {
+            if !is_health {
+                headers.append(VARY, HeaderValue::from_static("Cookie"));
+            }
+            if let Some(cors) = &view.cors {
+                cors.mark(cors.let_in(&parts.headers), headers);
+            }
+        }
+        let status = answered.response.status();
+        self.metrics.observe(&Observation {
+            endpoint: answered.endpoint,
+            method: &parts.method,
+            status,
+            took,
+            request_bytes: answered.request_bytes,
+            response_bytes: answered.response.body().size_hint().exact().unwrap_or(0),
+        });
+        let quiet = match port {
+            Port::Public => view.quiet_public_health,
+            Port::Admin => view.quiet_admin_health,
+        };
+        if !(is_health && quiet) {
+            // The path alone: queries hold tokens and codes.
+            let (method, path, micros) =
+                (parts.method.as_str(), parts.uri.path(), u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+            tracing::info!(target: "portcullis::access", port = port.as_str(), method, path, status = status.as_u16(), micros);
+        }
+    }
+}
+
+/// Whether the answer gives the browser an anti-CSRF secret: on guarded paths, if it brought no good one. A client that
+/// fetches a flow with a session token and no cookies is no browser; one that begins a browser flow so may be about to
+/// become one.
+fn needs_csrf_cookie(view: &View, source: &Source<'_>) -> bool {
+    let is_native = source.cookies.is_empty() && shows_token(&source.parts.headers) && source.path.ends_with("/flows");
+    csrf::is_guarded(source.path) && !is_native && !matches!(csrf::read(source.cookies, view.csrf.name()), CsrfCookie::Secret(_))
+}
+
+/// The whole body of a request.
+async fn read<B>(body: B, patience: Duration) -> Result<Vec<u8>, BodyError>
+where
+    B: Body<Data = Bytes> + Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    if body.is_end_stream() {
+        return Ok(Vec::new());
+    }
+    match tokio::time::timeout(patience, read_all(body)).await {
+        Ok(read) => read,
+        Err(_) => Err(BodyError::TooSlow),
+    }
+}
+
+/// Reads to the end. What is over the limit is thrown away, up to a second limit: a client that is still sending when the
+/// connection closes never sees why.
+async fn read_all<B>(body: B) -> Result<Vec<u8>, BodyError>
+where
+    B: Body<Data = Bytes> + Send,
+{
+    let mut body = std::pin::pin!(body);
+    let announced = body.size_hint().lower();
+    if announced > MAX_DISCARDED {
+        return Err(BodyError::TooLarge);
+    }
+    let mut whole = Vec::with_capacity(usize::try_from(announced).unwrap_or(0).min(MAX_BODY));
+    let mut discarded = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
+        if whole.len() + data.len() <= MAX_BODY && discarded == 0 {
+            whole.extend_from_slice(&data);
+            continue;
+        }
+        whole = Vec::new();
+        discarded += data.len() as u64;
+        if discarded > MAX_DISCARDED {
+            break;
+        }
+    }
+    if discarded > 0 { Err(BodyError::TooLarge) } else { Ok(whole) }
+}

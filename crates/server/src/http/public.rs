@@ -1,0 +1,74 @@
+//! The public port's routes, one row each. The path is without the mount.
+
+use portcullis_core::app::Cx;
+use portcullis_core::flow::engine::{self, Reply};
+use portcullis_core::flow::{error, login, logout, registration, settings, verification};
+use portcullis_model::flow::{FlowKind, FlowType};
+
+use super::ports;
+use super::table::{Methods, Row, direct, operation};
+use super::{health, schemas, sessions};
+use crate::pages;
+
+const SUBMIT: [Methods; 2] = [Methods::GET, Methods::POST];
+
+/// All rows.
+#[must_use]
+pub fn rows() -> Vec<Row> {
+    let mut rows = vec![
+        direct(Methods::GET, "/health/alive", |_, _, _| Box::pin(async { health::alive() })),
+        direct(Methods::GET, "/health/ready", |_, cx, _| Box::pin(health::ready(cx))),
+        // Signing in.
+        operation(Methods::GET, "/self-service/login/browser", |cx, _| Box::pin(login::begin(cx, FlowType::Browser))),
+        operation(Methods::GET, "/self-service/login/api", |cx, _| Box::pin(login::begin(cx, FlowType::Api))),
+        operation(Methods::GET, "/self-service/login/flows", |cx, _| Box::pin(login::fetch(cx))),
+        // Signing up.
+        operation(Methods::GET, "/self-service/registration/browser", |cx, _| {
+            Box::pin(registration::begin(cx, FlowType::Browser))
+        }),
+        operation(Methods::GET, "/self-service/registration/api", |cx, _| Box::pin(registration::begin(cx, FlowType::Api))),
+        operation(Methods::GET, "/self-service/registration/flows", |cx, _| Box::pin(registration::fetch(cx))),
+        // Changing one's own account.
+        operation(Methods::GET, "/self-service/settings/browser", |cx, _| Box::pin(settings::begin(cx, FlowType::Browser))),
+        operation(Methods::GET, "/self-service/settings/api", |cx, _| Box::pin(settings::begin(cx, FlowType::Api))),
+        operation(Methods::GET, "/self-service/settings/flows", |cx, _| Box::pin(settings::fetch(cx))),
+        operation(Methods::GET, "/.well-known/change-password", |cx, _| Box::pin(async { change_password(cx) })),
+        // Proving an address.
+        operation(Methods::GET, "/self-service/verification/browser", |cx, _| {
+            Box::pin(verification::begin(cx, FlowType::Browser))
+        }),
+        operation(Methods::GET, "/self-service/verification/api", |cx, _| Box::pin(verification::begin(cx, FlowType::Api))),
+        operation(Methods::GET, "/self-service/verification/flows", |cx, _| Box::pin(verification::fetch(cx))),
+        // Signing out.
+        operation(Methods::GET, "/self-service/logout/browser", |cx, _| Box::pin(logout::begin(cx))),
+        operation(Methods::GET, "/self-service/logout", |cx, _| Box::pin(logout::finish_browser(cx))),
+        operation(Methods::DELETE, "/self-service/logout/api", |cx, _| Box::pin(logout::finish_native(cx))),
+        operation(Methods::GET, "/self-service/errors", |cx, _| Box::pin(error::fetch(cx))),
+        // Sessions.
+        operation(Methods::ANY, "/sessions/whoami", |cx, _| Box::pin(sessions::whoami(cx))),
+        operation(Methods::GET, "/sessions", |cx, _| Box::pin(sessions::list_mine(cx))),
+        operation(Methods::DELETE, "/sessions", |cx, _| Box::pin(sessions::revoke_others(cx))),
+        operation(Methods::GET, "/sessions/token-exchange", |cx, _| Box::pin(sessions::exchange(cx))),
+        operation(Methods::DELETE, "/sessions/{}", |cx, params| Box::pin(sessions::revoke_one(cx, params.first()))),
+        // Identity schemas.
+        operation(Methods::GET, "/schemas", |cx, _| Box::pin(schemas::list(cx))),
+        operation(Methods::GET, "/admin/schemas", |cx, _| Box::pin(schemas::list(cx))),
+        operation(Methods::GET, "/schemas/{}", |cx, params| Box::pin(schemas::get(cx, params.first()))),
+        operation(Methods::GET, "/admin/schemas/{}", |cx, params| Box::pin(schemas::get(cx, params.first()))),
+    ];
+    for methods in SUBMIT {
+        rows.push(operation(methods, "/self-service/login", |cx, _| Box::pin(login::submit(cx))));
+        rows.push(operation(methods, "/self-service/registration", |cx, _| Box::pin(registration::submit(cx))));
+        rows.push(operation(methods, "/self-service/verification", |cx, _| Box::pin(verification::submit(cx))));
+        rows.push(operation(methods, "/self-service/settings", |cx, _| Box::pin(settings::submit(cx))));
+    }
+    rows.extend(pages::rows());
+    rows.extend(ports::admin_rows());
+    rows
+}
+
+/// `GET /.well-known/change-password`: where password managers lead people (W3C, "A Well-Known URL for Changing
+/// Passwords").
+fn change_password(cx: &Cx) -> Reply {
+    Reply::see_other(engine::page(cx, FlowKind::Settings))
+}

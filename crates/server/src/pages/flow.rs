@@ -1,0 +1,261 @@
+//! The page of a flow: fetched like any front end fetches it, and printed.
+//!
+//! A flow that cannot be shown leads to a new one. That never goes round in circles: an id tells when a flow was made, and
+//! one that was made a moment ago is not replaced but explained.
+
+use std::time::Duration;
+
+use askama::Template;
+use portcullis_core::app::Cx;
+use portcullis_core::flow::engine::{Body, CsrfCookie, Reply, return_to, with_parameter};
+use portcullis_core::flow::{login, registration, settings, verification};
+use portcullis_core::session;
+use portcullis_model::error::ApiError;
+use portcullis_model::flow::{FlowKind, FlowState};
+use portcullis_model::session::Aal;
+use portcullis_model::time::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::form::{self, Facts, Item, Layout, Notice, Script, Section, Ui};
+use super::frame::{self, Frame, Link};
+use super::sessions::{self, Sessions};
+use super::{ask, problem, start, texts};
+use crate::http::reply::{self, Response};
+
+/// How old a flow must be to be replaced without a word when it cannot be shown.
+const MOMENT: Duration = Duration::from_secs(10);
+
+#[derive(Template)]
+#[template(path = "flow.html")]
+struct Page {
+    frame: Frame,
+    heading: &'static str,
+    /// Whom the form is about, where it does not ask.
+    lead: Option<String>,
+    is_wide: bool,
+    notices: Vec<Notice>,
+    sections: Vec<Section>,
+    scripts: Vec<Script>,
+    sessions: Option<Sessions>,
+    links: Vec<Link>,
+}
+
+/// The part of a flow's JSON that its page is made of.
+#[derive(Deserialize)]
+struct Shown {
+    id: Uuid,
+    ui: Ui,
+    state: FlowState,
+    #[serde(default)]
+    return_to: Option<String>,
+    #[serde(default)]
+    refresh: bool,
+    #[serde(default)]
+    requested_aal: Option<Aal>,
+}
+
+/// Shows the flow that the query names, or leads to a new one.
+pub(super) async fn page(cx: &Cx, kind: FlowKind) -> Response {
+    let Some(id) = cx.request.parameter("flow") else {
+        return reply::redirect(303, &begin(cx, kind));
+    };
+    let reply = fetch(&ask(cx, &[("id", id)]), kind).await;
+    let shown = match reply.body {
+        Body::Json(json) => serde_json::from_value::<Shown>(json),
+        Body::Written(json) => serde_json::from_slice(&json),
+        Body::Location(location) => return reply::redirect(303, &location),
+        Body::Error(error) => return refused(cx, kind, id, &error),
+        Body::Empty => return problem::of(cx, &ApiError::internal(), None),
+    };
+    match shown {
+        Ok(shown) => show(cx, kind, &shown).await,
+        Err(error) => {
+            tracing::error!(%error, %kind, "a flow could not be read for its page");
+            problem::of(cx, &ApiError::internal(), None)
+        }
+    }
+}
+
+/// The flow as front ends get it.
+async fn fetch(cx: &Cx, kind: FlowKind) -> Reply {
+    match kind {
+        FlowKind::Login => login::fetch(cx).await,
+        FlowKind::Registration => registration::fetch(cx).await,
+        FlowKind::Settings => settings::fetch(cx).await,
+        // No recovery can be begun, so there is none to show.
+        FlowKind::Recovery => Reply::error(ApiError::not_found("There is no recovery flow of this id.")),
+        FlowKind::Verification => verification::fetch(cx).await,
+    }
+}
+
+/// The route that begins a flow, with the query of this request, so that `return_to` and its like live on.
+fn begin(cx: &Cx, kind: FlowKind) -> String {
+    let route = cx.public_url(&format!("/self-service/{kind}/browser"));
+    let asked = cx.request.query.iter().filter(|(name, _)| name != "flow");
+    asked.fold(route, |url, (name, value)| with_parameter(&url, name, value))
+}
+
+/// The way on from a flow that cannot be shown.
+fn refused(cx: &Cx, kind: FlowKind, id: &str, error: &ApiError) -> Response {
+    let named = |key: &str| error.details.get(key).and_then(Value::as_str).filter(|url| !url.is_empty());
+    if let Some(url) = named("redirect_browser_to") {
+        return reply::redirect(303, url);
+    }
+    match error.status {
+        401 => {
+            let back = cx.public_url(&format!("/self-service/{kind}/browser"));
+            let login = cx.public_url("/self-service/login/browser");
+            reply::redirect(303, &with_parameter(&login, "return_to", &back))
+        }
+        403 | 404 | 410 => {
+            let again = named("redirect_to").map_or_else(|| begin(cx, kind), str::to_owned);
+            let keeps_cookies = matches!(cx.request.csrf_cookie, CsrfCookie::Secret(_));
+            let told = if !is_just_made(id, cx.now) {
+                // A link in a mail may open in another browser than the one that waits for its code. A new form would only
+                // puzzle whoever followed it.
+                if error.status == 403 && matches!(kind, FlowKind::Verification | FlowKind::Recovery) {
+                    texts::OTHER_BROWSER
+                } else {
+                    return reply::redirect(303, &again);
+                }
+            } else if error.status == 403 && !keeps_cookies {
+                texts::NO_COOKIES
+            } else {
+                texts::NO_FORM
+            };
+            problem::show(cx, error.status, told, Vec::new(), Some(again))
+        }
+        _ => problem::of(cx, error, None),
+    }
+}
+
+/// Whether a flow was begun a moment ago, by the time in its id (RFC 9562, section 5.7).
+fn is_just_made(id: &str, now: Timestamp) -> bool {
+    let made = Uuid::parse_str(id).ok().and_then(|id| id.get_timestamp());
+    made.and_then(|t| i64::try_from(t.to_unix().0).ok()).is_some_and(|seconds| {
+        let made = Timestamp::from_seconds(seconds);
+        now.since(made) < MOMENT && made.since(now) < MOMENT
+    })
+}
+
+async fn show(cx: &Cx, kind: FlowKind, shown: &Shown) -> Response {
+    let is_settings = kind == FlowKind::Settings;
+    let current = session::current(cx).await.ok().flatten();
+    let account = match &current {
+        Some(current) if is_settings || shown.refresh => Some(start::name_of(cx, &current.identity)),
+        _ => form::named(&shown.ui),
+    };
+    let facts = Facts { account: account.clone(), password_length: cx.config().min_password_length() };
+    let layout = if is_settings { Layout::Each } else { Layout::OneOf };
+    let body = form::body(&shown.ui, layout, &facts);
+    let sessions = if is_settings { sessions::list(cx, &shown.id.to_string(), csrf_token(&body.sections)).await } else { None };
+    let is_second = shown.requested_aal == Some(Aal::Aal2);
+    let heading = texts::heading(kind, shown.refresh, is_second);
+    let page = Page {
+        frame: Frame::new(cx, heading, body.has_errors),
+        heading,
+        lead: account.filter(|_| !is_settings),
+        is_wide: is_settings,
+        links: links(cx, kind, shown, current.is_some()).await,
+        notices: body.notices,
+        sections: body.sections,
+        scripts: body.scripts,
+        sessions,
+    };
+    frame::answer(cx, 200, &page)
+}
+
+/// The anti-CSRF token of the flow's own forms.
+fn csrf_token(sections: &[Section]) -> &str {
+    let mut hidden = sections.iter().flat_map(|s| &s.forms).flat_map(|f| &f.hidden);
+    hidden.find(|h| h.name == "csrf_token").map_or("", |h| h.value.as_str())
+}
+
+/// Where else people may want to go from a form.
+async fn links(cx: &Cx, kind: FlowKind, shown: &Shown, is_signed_in: bool) -> Vec<Link> {
+    let begin = |kind: FlowKind| {
+        let route = cx.public_url(&format!("/self-service/{kind}/browser"));
+        match &shown.return_to {
+            Some(return_to) => with_parameter(&route, "return_to", return_to),
+            None => route,
+        }
+    };
+    let mut links = Vec::new();
+    let mut add = |before, href, text| links.push(Link { before, href, text });
+    match kind {
+        FlowKind::Login if is_signed_in => {
+            if let Some(href) = start::sign_out(cx).await {
+                add(Some(texts::NOT_YOU), href, texts::SIGN_OUT);
+            }
+        }
+        FlowKind::Login => {
+            if cx.config().flow_enabled(FlowKind::Registration) {
+                add(Some(texts::NO_ACCOUNT), begin(FlowKind::Registration), texts::SIGN_UP);
+            }
+            if cx.config().flow_enabled(FlowKind::Recovery) {
+                add(None, begin(FlowKind::Recovery), texts::FORGOT);
+            }
+            if form::named(&shown.ui).is_some() {
+                add(Some(texts::NOT_YOU), begin(FlowKind::Login), texts::START_AGAIN);
+            }
+        }
+        FlowKind::Registration => add(Some(texts::HAVE_ACCOUNT), begin(FlowKind::Login), texts::SIGN_IN),
+        FlowKind::Settings => {
+            if let Some(home) = frame::home(cx) {
+                add(None, home, texts::TO_START);
+            }
+            if let Some(href) = start::sign_out(cx).await {
+                add(None, href, texts::SIGN_OUT);
+            }
+        }
+        FlowKind::Recovery => add(None, begin(FlowKind::Login), texts::SIGN_IN),
+        FlowKind::Verification if shown.state == FlowState::PassedChallenge => {
+            add(None, return_to::or_global(cx, shown.return_to.as_deref()), texts::PROCEED);
+        }
+        FlowKind::Verification => {
+            if let Some(home) = frame::home(cx) {
+                add(None, home, texts::TO_START);
+            }
+        }
+    }
+    links
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_age_of_a_flow_is_read_from_its_id() {
+        let made = |seconds: u64| uuid::Builder::from_unix_timestamp_millis(seconds * 1000, &[7; 10]).into_uuid().to_string();
+        let now = Timestamp::from_seconds(1_700_000_000);
+        for (id, expected) in [
+            (made(1_700_000_000), true),
+            (made(1_699_999_995), true),
+            (made(1_700_000_002), true),
+            (made(1_699_999_980), false),
+            (made(0), false),
+            ("9b9f5d5e-6a52-4b0e-8a0f-0f6f4a3f2b1c".to_owned(), false),
+            ("rubbish".to_owned(), false),
+        ] {
+            assert_eq!(is_just_made(&id, now), expected, "{id}");
+        }
+    }
+
+    #[test]
+    fn the_token_is_taken_from_the_forms() {
+        assert_eq!(csrf_token(&[]), "");
+        let forms = form::body(
+            &serde_json::from_value(serde_json::json!({"action": "/", "nodes": [
+                {"type": "input", "group": "default", "attributes": {"node_type": "input", "name": "csrf_token", "type": "hidden", "value": "t", "disabled": false}, "messages": [], "meta": {}},
+                {"type": "input", "group": "password", "attributes": {"node_type": "input", "name": "method", "type": "submit", "value": "password", "disabled": false}, "messages": [], "meta": {}}
+            ]}))
+            .unwrap(),
+            Layout::Each,
+            &Facts::default(),
+        );
+        assert_eq!(csrf_token(&forms.sections), "t");
+    }
+}

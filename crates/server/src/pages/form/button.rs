@@ -1,0 +1,71 @@
+//! Buttons of a form.
+
+use portcullis_model::ui::{Group, InputType, Node};
+
+use super::word;
+
+/// A button.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Button {
+    /// Its name in the form; empty if it sends nothing of its own.
+    pub name: String,
+    /// What it sends.
+    pub value: String,
+    /// Its words.
+    pub label: String,
+    /// Its style.
+    pub class: &'static str,
+    /// The function of the server's script that it runs instead of sending the form.
+    pub trigger: Option<String>,
+    /// Whether it sends the form though required fields are empty: they are not what it is about.
+    pub skips_checks: bool,
+    /// Whether it cannot be pressed.
+    pub disabled: bool,
+    /// Which method it belongs to.
+    pub group: Group,
+    /// Whether it takes something away.
+    pub is_removal: bool,
+    /// Whether it leads back.
+    pub is_back: bool,
+    /// Whether it is never what a form is for, such as asking for another code.
+    pub is_lesser: bool,
+}
+
+impl Button {
+    /// Makes it the one that Enter presses.
+    pub(super) fn make_main(&mut self) {
+        self.class = "primary";
+        self.skips_checks = false;
+    }
+}
+
+/// The button that a node is; `None` if it is something else.
+pub(super) fn of(node: &Node) -> Option<Button> {
+    let input = node.as_input()?;
+    let trigger = match input.kind {
+        InputType::Submit => None,
+        // A script is all that such a button is for; older nodes name it in another way that no page may run.
+        InputType::Button => Some(input.onclick_trigger.clone().unwrap_or_default()),
+        _ => return None,
+    };
+    let value = input.value.as_ref().map(word).unwrap_or_default();
+    let label = node.meta.label.as_ref().map_or_else(|| value.clone(), |l| l.text.clone());
+    let takes_away = |name: &str| ["_remove", "_unlink", "_disable"].iter().any(|end| name.ends_with(end)) || name == "unlink";
+    let is_removal = takes_away(&input.name);
+    let is_back = input.name == "screen";
+    // A button with the name of a field sends that field with a value of its own: another code to the same address.
+    let is_lesser = matches!(input.name.as_str(), "email" | "phone" | "resend" | "recovery_confirm_address");
+    Some(Button {
+        name: input.name.clone(),
+        value,
+        label,
+        class: if is_removal { "danger" } else { "secondary" },
+        trigger,
+        skips_checks: true,
+        disabled: input.disabled,
+        group: node.group,
+        is_removal,
+        is_back,
+        is_lesser,
+    })
+}

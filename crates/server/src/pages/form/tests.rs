@@ -1,0 +1,329 @@
+//! Forms made of nodes, and the pages' templates with them.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn input(group: &str, name: &str, kind: &str, more: Value) -> Value {
+    let mut attributes = json!({"node_type": "input", "name": name, "type": kind, "disabled": false});
+    let (mut messages, mut meta) = (json!([]), json!({}));
+    if let Value::Object(more) = more {
+        for (key, value) in more {
+            match key.as_str() {
+                "error" => messages = json!([{"id": 4_000_001, "text": value, "type": "error"}]),
+                "label" => meta = json!({"label": {"id": 1_070_002, "text": value, "type": "info"}}),
+                _ => attributes[key] = value,
+            }
+        }
+    }
+    json!({"type": "input", "group": group, "attributes": attributes, "messages": messages, "meta": meta})
+}
+
+fn csrf() -> Value {
+    input("default", "csrf_token", "hidden", json!({"value": "token", "required": true}))
+}
+
+fn submit(group: &str, value: &str, label: &str) -> Value {
+    input(group, "method", "submit", json!({"value": value, "label": label}))
+}
+
+fn laid_out(layout: Layout, nodes: Value) -> Body {
+    with_messages(layout, nodes, json!([]))
+}
+
+fn with_messages(layout: Layout, nodes: Value, messages: Value) -> Body {
+    let ui: Ui =
+        serde_json::from_value(json!({"action": "http://localhost/self-service/x?flow=1", "nodes": nodes, "messages": messages}))
+            .unwrap();
+    let account = named(&ui).or_else(|| (layout == Layout::Each).then(|| "ada@example.org".to_owned()));
+    body(&ui, layout, &Facts { account, password_length: 8 })
+}
+
+fn fields(form: &Form) -> Vec<&Field> {
+    form.items.iter().filter_map(|i| if let Item::Field(f) = i { Some(f) } else { None }).collect()
+}
+
+/// Names of hidden fields, names of fields, and labels of buttons of each form; the main button has a star.
+fn outline(body: &Body) -> Vec<String> {
+    let forms = body.sections.iter().flat_map(|s| &s.forms);
+    forms
+        .map(|form| {
+            let hidden: Vec<&str> = form.hidden.iter().map(|h| h.name.as_str()).collect();
+            let fields: Vec<&str> = fields(form).iter().map(|f| f.name.as_str()).collect();
+            let buttons: Vec<String> =
+                form.buttons.iter().map(|b| format!("{}{}", if b.class == "primary" { "*" } else { "" }, b.label)).collect();
+            format!("{} | {} | {}", hidden.join(","), fields.join(","), buttons.join(","))
+        })
+        .collect()
+}
+
+#[test]
+fn signing_in_is_one_form_with_the_password_on_enter() {
+    let body = laid_out(
+        Layout::OneOf,
+        json!([
+            input("oidc", "provider", "submit", json!({"value": "acme", "label": "Sign in with Acme"})),
+            csrf(),
+            input("default", "identifier", "text", json!({"required": true, "label": "E-mail"})),
+            submit("code", "code", "Send me a code"),
+            input(
+                "password",
+                "password",
+                "password",
+                json!({"required": true, "autocomplete": "current-password", "label": "Password", "value": "leak"})
+            ),
+            submit("password", "password", "Sign in"),
+        ]),
+    );
+    assert_eq!(
+        outline(&body),
+        ["csrf_token | identifier,password | *Sign in,Send me a code", "csrf_token |  | *Sign in with Acme"]
+    );
+    let form = &body.sections[0].forms[0];
+    assert!(!form.buttons[0].skips_checks && form.buttons[1].skips_checks);
+    assert!(body.sections[1].after_or && !body.sections[0].after_or);
+    let password = fields(form)[1].clone();
+    assert_eq!(password.inputs[0].value, None, "a password is never sent back");
+    assert_eq!((fields(form)[0].autofocus, password.autofocus), (true, false));
+    assert_eq!(form.username, None, "the page asks for the name itself");
+    assert!(!body.has_errors);
+}
+
+#[test]
+fn second_factors_stand_apart_and_the_first_of_them_is_the_main_form() {
+    let body = laid_out(
+        Layout::OneOf,
+        json!([
+            csrf(),
+            input("totp", "totp_code", "text", json!({"required": true})),
+            submit("totp", "totp", "Use the app"),
+            input("lookup_secret", "lookup_secret", "text", json!({"required": true})),
+            submit("lookup_secret", "lookup_secret", "Use a code"),
+        ]),
+    );
+    assert_eq!(outline(&body), ["csrf_token | totp_code | *Use the app", "csrf_token | lookup_secret | *Use a code"]);
+    let code = fields(&body.sections[0].forms[0])[0].clone();
+    assert!(code.extra.contains(&("autocomplete", "one-time-code".to_owned())));
+    assert!(code.extra.contains(&("inputmode", "numeric".to_owned())));
+}
+
+#[test]
+fn the_second_step_of_signing_up_keeps_traits_hidden_and_leads_back() {
+    let body = laid_out(
+        Layout::OneOf,
+        json!([
+            csrf(),
+            input("default", "traits.email", "hidden", json!({"value": "a@example.org", "label": "E-mail", "error": "is taken"})),
+            input("password", "password", "password", json!({"required": true, "autocomplete": "new-password"})),
+            submit("password", "password", "Sign up"),
+            input("profile", "screen", "submit", json!({"value": "previous", "label": "Back"})),
+        ]),
+    );
+    assert_eq!(outline(&body), ["csrf_token,traits.email | password | *Sign up,Back"]);
+    let form = &body.sections[0].forms[0];
+    assert!(form.buttons[1].skips_checks, "no password is needed to go back");
+    assert_eq!(body.notices, [Notice { class: "error", role: "alert", text: "E-mail: is taken".to_owned() }]);
+    assert!(body.has_errors);
+    assert_eq!(fields(form)[0].hint.as_deref(), Some("At least 8 characters."));
+    assert_eq!(form.username.as_deref(), Some("a@example.org"), "for password managers");
+}
+
+#[test]
+fn traits_stay_with_a_provider_that_is_the_only_way() {
+    let body = laid_out(
+        Layout::OneOf,
+        json!([
+            csrf(),
+            input("default", "traits.email", "email", json!({"required": true})),
+            input("oidc", "provider", "submit", json!({"value": "acme", "label": "Sign up with Acme"})),
+        ]),
+    );
+    assert_eq!(outline(&body), ["csrf_token | traits.email | *Sign up with Acme"]);
+}
+
+#[test]
+fn asking_for_another_code_is_not_what_enter_does() {
+    let body = laid_out(
+        Layout::OneOf,
+        json!([
+            csrf(),
+            input("code", "method", "hidden", json!({"value": "code"})),
+            input("code", "email", "submit", json!({"value": "a@example.org", "label": "Send the code again"})),
+            input("code", "code", "text", json!({"required": true, "label": "Code"})),
+            submit("code", "code", "Submit"),
+        ]),
+    );
+    assert_eq!(outline(&body), ["csrf_token,method | code | *Submit,Send the code again"]);
+    let names: Vec<&str> = body.sections[0].forms[0].buttons.iter().map(|b| b.name.as_str()).collect();
+    assert_eq!(names, ["", "email"], "the method goes along once");
+}
+
+#[test]
+fn each_part_of_the_settings_is_a_form_and_each_removal_its_own() {
+    let body = laid_out(
+        Layout::Each,
+        json!([
+            csrf(),
+            input("profile", "traits.email", "email", json!({"required": true, "value": "a@example.org"})),
+            submit("profile", "profile", "Save"),
+            input("password", "password", "password", json!({"required": true, "autocomplete": "new-password"})),
+            submit("password", "password", "Save"),
+            input("webauthn", "webauthn_remove", "submit", json!({"value": "0a", "label": "Remove key"})),
+            input("webauthn", "webauthn_register_displayname", "text", json!({"label": "Name"})),
+            input("webauthn", "webauthn_register", "hidden", json!({"value": ""})),
+            input(
+                "webauthn",
+                "webauthn_register_trigger",
+                "button",
+                json!({"value": "", "label": "Add key", "onclickTrigger": "oryWebAuthnRegistration"})
+            ),
+        ]),
+    );
+    assert_eq!(
+        outline(&body),
+        [
+            "csrf_token | traits.email | *Save",
+            "csrf_token | password | *Save",
+            "csrf_token,webauthn_register | webauthn_register_displayname | Add key",
+            "csrf_token |  | Remove key",
+        ]
+    );
+    let headings: Vec<_> = body.sections.iter().map(|s| s.heading).collect();
+    assert_eq!(headings, [Some("Profile"), Some("Password"), Some("Security keys")]);
+    let usernames: Vec<_> = body.sections.iter().map(|s| s.forms[0].username.as_deref()).collect();
+    assert_eq!(usernames, [None, Some("ada@example.org"), None]);
+    assert!(body.sections[2].forms[0].needs_script());
+    assert_eq!(body.sections[2].forms[1].buttons[0].class, "danger");
+    assert!(body.sections.iter().flat_map(|s| &s.forms).flat_map(fields).all(|f| !f.autofocus));
+}
+
+#[test]
+fn fields_follow_their_nodes() {
+    let body = laid_out(
+        Layout::Each,
+        json!([
+            input("profile", "traits.a", "checkbox", json!({"value": true, "required": true, "label": "Newsletter"})),
+            input(
+                "profile",
+                "traits.b",
+                "text",
+                json!({"options": [{"value": "red"}, {"value": 5}], "value": "red", "required": true})
+            ),
+            input("profile", "traits.c", "text", json!({"options": [{"value": "x"}]})),
+            input("profile", "traits.tags", "text", json!({"value": ["one", "two"], "label": "Tags"})),
+            input("profile", "traits.size", "number", json!({"value": 5, "pattern": "^[0-9]+$", "maxlength": 3})),
+            input("profile", "traits.when", "datetime-local", json!({"value": "2026-01-31T14:30:00Z"})),
+            input("profile", "traits.first_name", "text", json!({"error": "too short", "disabled": true})),
+            input("profile", "traits.d", "text", json!({"error": "wrong"})),
+            submit("profile", "profile", "Save"),
+        ]),
+    );
+    let form = &body.sections[0].forms[0];
+    let all = fields(form);
+    assert!(all[0].is_checked && !all[0].required && !all[0].is_optional && all[0].inputs.is_empty());
+    let choices =
+        |f: &Field| f.options.iter().map(|o| format!("{}{}", o.value, if o.selected { "*" } else { "" })).collect::<Vec<_>>();
+    assert_eq!(choices(all[1]), ["red*", "5"]);
+    assert_eq!(choices(all[2]), ["*", "x"]);
+    let inputs: Vec<_> = all[3].inputs.iter().map(|i| (i.id.as_str(), i.value.as_deref(), i.aria_label.as_deref())).collect();
+    assert_eq!(
+        inputs,
+        [
+            ("profile-traits-tags", Some("one"), None),
+            ("profile-traits-tags-2", Some("two"), Some("Tags 2")),
+            ("profile-traits-tags-3", None, Some("Tags 3")),
+        ]
+    );
+    assert!(all[4].extra.contains(&("pattern", ".*(?:^[0-9]+$).*".to_owned())));
+    assert!(all[4].extra.contains(&("step", "any".to_owned())) && all[4].extra.contains(&("maxlength", "3".to_owned())));
+    assert_eq!((all[5].kind, all[5].hint.is_some()), ("text", true));
+    assert_eq!((all[6].label.as_str(), all[6].is_optional, all[6].autofocus), ("First name", false, false));
+    assert_eq!(all[6].described_by().as_deref(), Some("profile-traits-first-name-messages"));
+    assert!(all[7].is_invalid && all[7].autofocus, "typing begins where something must be mended");
+    assert!(all[3].is_optional && body.has_errors);
+}
+
+#[test]
+fn the_same_name_twice_gets_two_anchors() {
+    let body = laid_out(
+        Layout::OneOf,
+        json!([
+            input("default", "a.b", "text", json!({})),
+            input("default", "a_b", "text", json!({})),
+            submit("password", "p", "Go")
+        ]),
+    );
+    let ids: Vec<&str> = fields(&body.sections[0].forms[0]).iter().map(|f| f.id.as_str()).collect();
+    assert_eq!(ids, ["default-a-b", "default-a-b-2"].map(|id| id.replace("default", "general")));
+}
+
+#[test]
+fn codes_secrets_and_pictures_are_shown() {
+    let text = |id: u32, text: &str, context: Value| {
+        json!({"type": "text", "group": "lookup_secret", "messages": [], "meta": {"label": {"id": 1, "text": "Codes", "type": "info"}},
+               "attributes": {"node_type": "text", "id": "x", "text": {"id": id, "text": text, "type": "info", "context": context}}})
+    };
+    let codes = json!({"secrets": [{"id": 1_050_009, "text": "abcd", "type": "info"}, {"id": 1_050_014, "text": "Used at noon", "type": "info"}]});
+    let image = json!({"type": "img", "group": "lookup_secret", "messages": [], "meta": {},
+                       "attributes": {"node_type": "img", "id": "qr", "src": "data:image/png;base64,AA==", "width": 256, "height": 256}});
+    let body = laid_out(Layout::Each, json!([text(1_050_015, "abcd", codes), text(1_050_006, "SECRET", json!({})), image]));
+    let items = &body.sections[0].forms[0].items;
+    let [Item::Text(list), Item::Text(secret), Item::Image(image)] = items.as_slice() else { panic!("{items:?}") };
+    assert_eq!(
+        list.codes.iter().map(|c| (c.text.as_str(), c.used)).collect::<Vec<_>>(),
+        [("abcd", false), ("Used at noon", true)]
+    );
+    assert!(secret.is_secret && secret.codes.is_empty());
+    assert_eq!((image.width, image.alt.as_str()), (256, ""));
+}
+
+#[test]
+fn messages_of_the_form_stand_above_it() {
+    let told = json!([{"id": 1, "text": "Saved.", "type": "success"}, {"id": 2, "text": "No.", "type": "error"}]);
+    let body = with_messages(Layout::OneOf, json!([csrf()]), told);
+    let told: Vec<_> = body.notices.iter().map(|n| (n.class, n.role, n.text.as_str())).collect();
+    assert_eq!(told, [("success", "status", "Saved."), ("error", "alert", "No.")]);
+    assert!(body.has_errors && body.sections.is_empty(), "nothing to fill in is no form");
+}
+
+#[test]
+fn a_form_is_printed_with_labels_and_without_holes() {
+    #[derive(askama::Template)]
+    #[template(path = "form.html")]
+    struct Printed<'a> {
+        form: &'a Form,
+    }
+    let evil = "\"><script>alert(1)</script>";
+    let body = laid_out(
+        Layout::OneOf,
+        json!([
+            csrf(),
+            input(
+                "default",
+                "traits.email",
+                "email",
+                json!({"required": true, "autocomplete": "email", "label": evil, "value": evil, "error": evil})
+            ),
+            input("default", "traits.ok", "checkbox", json!({"label": "Ok"})),
+            input("default", "traits.pick", "text", json!({"options": [{"value": evil}], "value": evil})),
+            submit("password", evil, evil),
+        ]),
+    );
+    let html = askama::Template::render(&Printed { form: &body.sections[0].forms[0] }).unwrap();
+    assert!(!html.contains("<script>"), "{html}");
+    for part in [
+        r#"<form method="post" action="http://localhost/self-service/x?flow=1""#,
+        r#"<input type="hidden" name="csrf_token" value="token">"#,
+        r#"<label for="general-traits-email">"#,
+        r#"type="email" id="general-traits-email" name="traits.email""#,
+        r#"autocomplete="email""#,
+        r#"required autofocus aria-describedby="general-traits-email-messages" aria-invalid="true""#,
+        r#"<div id="general-traits-email-messages" role="alert">"#,
+        r#"<input type="hidden" name="traits.ok" value="false">"#,
+        r#"<input type="checkbox" id="general-traits-ok" name="traits.ok" value="true">"#,
+        r#"<button class="primary" name="method""#,
+    ] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
+    assert!(!html.contains(" on") || !html.contains(" onclick"), "nothing inline");
+}

@@ -1,0 +1,9 @@
+//! The HTTP edge: what holds for every route.
+
+mod connection;
+mod cookies;
+mod cors;
+mod edge;
+mod health;
+mod mount;
+mod ports;

@@ -1,0 +1,16 @@
+//! Tests of the whole server in this process: real routes over a real database, without sockets.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod admin;
+mod concurrency;
+mod http;
+mod journey;
+mod leaks;
+mod pages;
+mod schemas;
+mod self_service;
+mod sessions;
+mod support;
+mod tidy;
+mod well_known;

@@ -1,0 +1,276 @@
+//! The built-in pages: where they exist, what they say, and where they lead. Browsers proper are in `tests/browser`.
+
+use std::time::Duration;
+
+use portcullis::http::ports::Port;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Browser, TestApp, UI};
+
+const PASSWORD: &str = "correct horse battery";
+
+/// All pages built in, over the base configuration.
+fn built_in() -> Value {
+    let none = json!({ "ui_url": null });
+    json!({ "selfservice": { "flows": { "login": none, "registration": none, "settings": none, "error": none } } })
+}
+
+fn html(answer: &Answer) -> String {
+    assert_eq!(answer.header("content-type").as_deref(), Some("text/html; charset=utf-8"), "{answer:?}");
+    String::from_utf8(answer.body.to_vec()).unwrap()
+}
+
+/// The text between the first `before` and the next `after`.
+fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+    let (_, rest) = text.split_once(before).unwrap_or_else(|| panic!("no {before} in {text}"));
+    rest.split_once(after).unwrap_or_else(|| panic!("no {after} after {before}")).0
+}
+
+fn heading(page: &str) -> &str {
+    between(page, "<h1>", "</h1>")
+}
+
+fn token(page: &str) -> String {
+    between(page, r#"name="csrf_token" value=""#, "\"").replace("&#43;", "+").replace("&#61;", "=")
+}
+
+fn action(page: &str) -> &str {
+    between(page, r#"<form method="post" action=""#, "\"")
+}
+
+/// Follows redirects to a page.
+async fn visit(browser: &mut Browser<'_>, url: &str) -> Answer {
+    let mut answer = browser.get(url).await;
+    for _ in 0..5 {
+        if answer.status != 303 {
+            return answer;
+        }
+        let next = answer.location().to_owned();
+        answer = browser.get(&next).await;
+    }
+    panic!("{url} leads round in a circle: {answer:?}");
+}
+
+async fn sign_up(browser: &mut Browser<'_>, email: &str) {
+    let page = html(&visit(browser, "/registration").await);
+    let fields = [
+        ("csrf_token", token(&page)),
+        ("traits.email", email.to_owned()),
+        ("password", PASSWORD.to_owned()),
+        ("method", "password".to_owned()),
+    ];
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    let answer = browser.post(action(&page), &fields).await;
+    assert_eq!((answer.status, answer.location()), (303, format!("{UI}/").as_str()));
+}
+
+#[tokio::test]
+async fn a_page_exists_where_none_is_configured() {
+    let app = TestApp::new().await;
+    for path in ["/", "/login", "/registration", "/settings", "/settings/sessions", "/error"] {
+        for method in ["GET", "POST"] {
+            let answer = app.ask(Port::Public, method, path, &[]).await;
+            assert_eq!((answer.status, answer.cookies().len()), (404, 0), "{method} {path}");
+        }
+    }
+    let app = TestApp::with(built_in()).await;
+    for (path, status) in
+        [("/", 200), ("/login", 303), ("/registration", 303), ("/settings", 303), ("/error", 404), ("/login/", 404)]
+    {
+        assert_eq!(app.ask(Port::Public, "GET", path, &[]).await.status, status, "{path}");
+    }
+    for (method, path, allow) in
+        [("POST", "/", "GET, HEAD"), ("PUT", "/login", "GET, HEAD"), ("GET", "/settings/sessions", "POST")]
+    {
+        let answer = app.ask(Port::Public, method, path, &[]).await;
+        assert_eq!((answer.status, answer.header("allow").as_deref()), (405, Some(allow)), "{method} {path}");
+    }
+    assert_eq!(app.ask(Port::Admin, "GET", "/login", &[]).await.status, 404);
+}
+
+#[tokio::test]
+async fn pages_begin_their_flows_and_keep_the_way_back() {
+    let app = TestApp::with(built_in()).await;
+    let mut browser = Browser::new(&app);
+    let begin = browser.get(&format!("/login?return_to={UI}/next&refresh=true")).await;
+    assert_eq!(
+        begin.location(),
+        "http://127.0.0.1:4433/self-service/login/browser?return_to=http%3A%2F%2F127.0.0.1%3A4455%2Fnext&refresh=true"
+    );
+    let page = html(&visit(&mut browser, &format!("/login?return_to={UI}/next")).await);
+    assert_eq!(heading(&page), "Sign in");
+    let sign_up = between(&page, "No account yet? <a href=\"", "\"");
+    assert!(sign_up.ends_with("/self-service/registration/browser?return_to=http%3A%2F%2F127.0.0.1%3A4455%2Fnext"), "{sign_up}");
+}
+
+#[tokio::test]
+async fn every_page_keeps_others_out() {
+    let app = TestApp::with(built_in()).await;
+    let mut browser = Browser::new(&app);
+    for path in ["/", "/login", "/registration", "/error?id=none"] {
+        let answer = visit(&mut browser, path).await;
+        let policy = answer.header("content-security-policy").unwrap();
+        // A form may lead to where the operator lets flows end: browsers apply the rule to the redirects behind it.
+        assert_eq!(
+            policy,
+            format!(
+                "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self' http://127.0.0.1:4433 {UI}"
+            ),
+            "{path}"
+        );
+        for (name, value) in
+            [("x-content-type-options", "nosniff"), ("x-frame-options", "DENY"), ("referrer-policy", "same-origin")]
+        {
+            assert_eq!(answer.header(name).as_deref(), Some(value), "{path}");
+        }
+        assert!(answer.header("cache-control").unwrap().contains("no-store"), "{path}");
+        let page = html(&answer);
+        for inline in ["<script>", "<style", " style=", " onclick", "javascript:"] {
+            assert!(!page.contains(inline), "{inline} in {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_form_of_another_browser_is_replaced_unless_it_was_just_made() {
+    let app = TestApp::with(built_in()).await;
+    let mut first = Browser::new(&app);
+    let begun = first.get("/self-service/login/browser").await;
+    let page = begun.location().to_owned();
+
+    let told = Browser::new(&app).get(&page).await;
+    assert_eq!((told.status, heading(&html(&told))), (403, "Cookies are needed here"));
+    let mut second = Browser::new(&app);
+    second.get("/").await;
+    let told = second.get(&page).await;
+    assert_eq!((told.status, heading(&html(&told))), (403, "This form cannot be shown"));
+
+    app.clock.advance(Duration::from_secs(60));
+    let anew = second.get(&page).await;
+    assert_eq!((anew.status, anew.location()), (303, "http://127.0.0.1:4433/self-service/login/browser"));
+    assert_eq!(heading(&html(&visit(&mut second, &page).await)), "Sign in");
+    assert_eq!(first.get(&page).await.status, 200, "its own browser still has it");
+}
+
+#[tokio::test]
+async fn a_form_for_a_code_explains_itself_in_another_browser() {
+    let mut change = built_in();
+    change["selfservice"]["flows"]["verification"] = json!({ "enabled": true });
+    let app = TestApp::with(change).await;
+    let mut first = Browser::new(&app);
+    let begun = first.get("/self-service/verification/browser").await;
+    let page = begun.location().to_owned();
+    assert_eq!(heading(&html(&first.get(&page).await)), "Verify your address");
+    app.clock.advance(Duration::from_secs(60));
+    let told = Browser::new(&app).get(&page).await;
+    assert_eq!((told.status, heading(&html(&told))), (403, "Go back to where you asked for this"));
+}
+
+#[tokio::test]
+async fn an_expired_form_is_replaced_and_keeps_its_way_back() {
+    let app = TestApp::with(built_in()).await;
+    let mut browser = Browser::new(&app);
+    let begun = browser.get(&format!("/self-service/login/browser?return_to={UI}/next")).await;
+    let page = begun.location().to_owned();
+    app.clock.advance(Duration::from_secs(3 * 3600));
+    let anew = browser.get(&page).await;
+    assert_eq!(anew.parameter("return_to").as_deref(), Some(format!("{UI}/next").as_str()));
+    assert_eq!(heading(&html(&visit(&mut browser, &page).await)), "Sign in");
+}
+
+#[tokio::test]
+async fn settings_want_a_session_and_lead_to_one() {
+    let app = TestApp::with(built_in()).await;
+    let mut browser = Browser::new(&app);
+    assert_eq!(heading(&html(&visit(&mut browser, "/settings").await)), "Sign in");
+
+    sign_up(&mut browser, "ada@example.org").await;
+    let start = html(&browser.get("/").await);
+    assert_eq!(heading(&start), "Welcome back");
+    assert!(start.contains("<strong>ada@example.org</strong>"), "{start}");
+
+    let begun = browser.get("/self-service/settings/browser").await;
+    let page = begun.location().to_owned();
+    let shown = html(&browser.get(&page).await);
+    assert_eq!(heading(&shown), "Settings");
+    assert_eq!(shown.matches(r#"name="csrf_token""#).count(), 2, "one form each for profile and password, none to end sessions");
+    assert!(shown.contains("This device"));
+
+    // Whoever lost the session signs in and comes back.
+    let stranger = Browser::new(&app).get(&page).await;
+    assert_eq!(stranger.status, 303);
+    assert_eq!(stranger.parameter("return_to").as_deref(), Some("http://127.0.0.1:4433/self-service/settings/browser"));
+}
+
+#[tokio::test]
+async fn other_sessions_end_from_the_settings_page() {
+    let app = TestApp::with(built_in()).await;
+    let mut browser = Browser::new(&app);
+    sign_up(&mut browser, "grace@example.org").await;
+    let mut other = Browser::new(&app);
+    let login = html(&visit(&mut other, "/login").await);
+    let token_of_login = token(&login);
+    let fields = [
+        ("csrf_token", token_of_login.as_str()),
+        ("identifier", "grace@example.org"),
+        ("password", PASSWORD),
+        ("method", "password"),
+    ];
+    assert_eq!(other.post(action(&login), &fields).await.status, 303);
+    assert_eq!(heading(&html(&other.get("/").await)), "Welcome back");
+
+    let shown = html(&visit(&mut browser, "/settings").await);
+    let (token, flow) = (token(&shown), between(&shown, r#"name="flow" value=""#, "\"").to_owned());
+    let session = between(&shown, r#"name="session" value=""#, "\"").to_owned();
+    let end = |token: &str| [("csrf_token", token.to_owned()), ("flow", flow.clone()), ("session", session.clone())];
+    let forged = end("forged");
+    let forged: Vec<(&str, &str)> = forged.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    let refused = browser.post("/settings/sessions", &forged).await;
+    assert_eq!((refused.status, heading(&html(&refused))), (403, "This form could not be accepted"));
+    assert_eq!(heading(&html(&other.get("/").await)), "Welcome back");
+
+    let good = end(&token);
+    let good: Vec<(&str, &str)> = good.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    let ended = browser.post("/settings/sessions", &good).await;
+    assert_eq!((ended.status, ended.location()), (303, format!("http://127.0.0.1:4433/settings?flow={flow}").as_str()));
+    assert_eq!(heading(&html(&other.get("/").await)), "Welcome");
+    assert_eq!(heading(&html(&browser.get("/").await)), "Welcome back");
+}
+
+#[tokio::test]
+async fn errors_are_told_in_words_with_what_support_needs() {
+    let app = TestApp::with(built_in()).await;
+    let mut browser = Browser::new(&app);
+    let sent = browser.get("/self-service/login/browser?return_to=https://elsewhere.example.org/").await;
+    let page = html(&browser.get(sent.location()).await);
+    assert_eq!(heading(&page), "This link cannot be followed");
+    assert!(page.contains("400 self_service_flow_return_to_forbidden"), "{page}");
+    for (path, status, expected) in [
+        ("/error", 404, "There is nothing here"),
+        ("/error?id=6a2b0c1e-2222-4333-8444-555566667777", 404, "There is nothing here"),
+        ("/error?id=stub:500", 200, "Something went wrong"),
+    ] {
+        let answer = browser.get(path).await;
+        assert_eq!((answer.status, heading(&html(&answer))), (status, expected), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn pages_and_their_style_sheet_live_below_the_mount() {
+    let mut change = built_in();
+    change["serve"] = json!({ "public": { "base_url": "http://127.0.0.1:4433/auth/" } });
+    let app = TestApp::with(change).await;
+    let mut browser = Browser::new(&app);
+    let page = html(&visit(&mut browser, "/auth/login").await);
+    assert!(action(&page).starts_with("http://127.0.0.1:4433/auth/self-service/login?flow="), "{page}");
+    let style = between(&page, r#"<link rel="stylesheet" href=""#, "\"").to_owned();
+    assert!(style.starts_with("/auth/assets/portcullis.css?v="), "{style}");
+    let sheet = app.ask(Port::Public, "GET", &style, &[]).await;
+    assert_eq!(sheet.header("cache-control").as_deref(), Some("public, max-age=31536000, immutable"));
+    assert_eq!(sheet.cookies(), [""; 0]);
+    let tag = sheet.header("etag").unwrap();
+    let known = app.ask(Port::Public, "GET", &style, &[("if-none-match", &tag)]).await;
+    assert_eq!((known.status, known.body.len()), (304, 0));
+    let old = app.ask(Port::Public, "GET", "/assets/portcullis.css?v=0", &[]).await;
+    assert_eq!(old.header("cache-control").as_deref(), Some("public, no-cache"));
+}

@@ -1,0 +1,20 @@
+//! What tests share: an application of their own, and clients that talk to it.
+
+mod answer;
+mod app;
+mod client;
+mod form;
+mod log;
+mod mail;
+mod raw;
+mod schema;
+mod together;
+
+pub(crate) use answer::Answer;
+pub(crate) use app::{TestApp, UI};
+pub(crate) use client::{Admin, Browser, Native, Spa};
+pub(crate) use form::{Form, Person};
+pub(crate) use log::Log;
+pub(crate) use raw::{RawDatabase, found};
+pub(crate) use schema::schema;
+pub(crate) use together::together;
