@@ -4,6 +4,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, Error, ErrorCode, OpenFlags, ToSql, ffi};
 
@@ -51,6 +52,7 @@ impl Place {
         connection.pragma_update(None, "foreign_keys", true).map_err(failure)?;
         connection.pragma_update(None, "temp_store", "MEMORY").map_err(failure)?;
         connection.pragma_update(None, "cache_size", -WRITER_CACHE).map_err(failure)?;
+        keep_plans(&connection)?;
         connection.set_prepared_statement_cache_capacity(128);
         Ok(connection)
     }
@@ -64,9 +66,16 @@ impl Place {
         connection.pragma_update(None, "temp_store", "MEMORY").map_err(failure)?;
         connection.pragma_update(None, "cache_size", -READER_CACHE).map_err(failure)?;
         connection.pragma_update_and_check(None, "mmap_size", map, |_| Ok(())).map_err(failure)?;
+        keep_plans(&connection)?;
         connection.set_prepared_statement_cache_capacity(48);
         Ok(connection)
     }
+}
+
+/// Makes plans independent of the values that are bound. Otherwise SQLite, which is built with statistics here, prepares a
+/// cached statement anew for every value that might have mattered to the plan: several times the work of the read itself.
+fn keep_plans(connection: &Connection) -> Result<(), StoreError> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop).map_err(failure)
 }
 
 impl ToSql for Value {
