@@ -232,7 +232,7 @@ async fn names_that_cannot_be_served_are_refused_at_once() {
 async fn the_tables_of_another_program_are_left_alone() {
     let folder = Folder::new();
     let path = folder.0.join("db.sqlite");
-    let other = rusqlite::Connection::open(folder.0.join("db.sqlite")).expect("opened");
+    let other = rusqlite::Connection::open(&path).expect("opened");
     other.execute_batch("CREATE TABLE identities (id TEXT); CREATE TABLE schema_migration (version TEXT)").expect("made");
     drop(other);
     let store = open(&folder.dsn()).await;
