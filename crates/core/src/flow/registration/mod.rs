@@ -204,9 +204,6 @@ impl Submit<'_> {
             Ok(reply) => return reply,
             Err(FlowError::Invalid(notes)) => {
                 self.loaded.flow.notes.replace_messages(*notes);
-                if choosing_credential(&self.loaded.flow) {
-                    two_steps::keep_hidden(&mut self.loaded.flow);
-                }
                 match self.show(400, 302, false).await {
                     Ok(reply) => return reply,
                     Err(error) => engine::plain(error),
@@ -255,8 +252,11 @@ fn style(cx: &Cx) -> RegistrationStyle {
 }
 
 /// The group of trait nodes.
-fn trait_group(_cx: &Cx) -> Group {
-    Group::Default
+fn trait_group(cx: &Cx) -> Group {
+    match cx.config().feature_flags.password_profile_registration_node_group.as_str() {
+        "password" => Group::Password,
+        _ => Group::Default,
+    }
 }
 
 fn choosing_credential(flow: &Flow) -> bool {

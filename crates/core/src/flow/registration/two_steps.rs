@@ -93,11 +93,6 @@ pub(super) fn decorate(stage: RegistrationStage, ui: &mut Ui) {
     }
 }
 
-/// A fault in the second step keeps the step, not its title.
-pub(super) fn keep_hidden(flow: &mut Flow) {
-    set_choosing(flow, true);
-}
-
 fn set_choosing(flow: &mut Flow, on: bool) {
     if let Detail::Registration { choosing_credential, .. } = &mut flow.detail {
         *choosing_credential = on;

@@ -313,7 +313,9 @@ impl Submit<'_> {
         }
         let mut shown = shown(cx, &mut self.loaded.flow).await?;
         // Only the answer to a wrong code repeats what was sent along.
-        if let (Some(payload), true) = (payload, self.loaded.flow.notes.all_messages().any(|m| m.id == 4_070_006)) {
+        if let (Some(payload), true) =
+            (payload, self.loaded.flow.notes.all_messages().any(|m| m.id == message::verification::wrong_code().id))
+        {
             shown.beside.insert("transient_payload".into(), payload);
         }
         Ok(Reply::json(status, engine::body(&self.loaded.flow, shown)))

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use portcullis_model::credential::CredentialType;
-use portcullis_model::flow::{Detail, Flow, Notes};
+use portcullis_model::flow::{Flow, Notes};
 use portcullis_model::identity::{Identity, IdentityWithCredentials};
 use portcullis_model::message::{self, validation};
 use portcullis_model::normal;
@@ -70,7 +70,7 @@ impl LoginMethod for Password {
     async fn submit(
         &self,
         cx: &Cx,
-        flow: &mut Flow,
+        _flow: &mut Flow,
         form: &Form,
         _signed_in: Option<(&Session, &Identity)>,
     ) -> Result<LoginOutcome, FlowError> {
@@ -79,7 +79,6 @@ impl LoginMethod for Password {
         let settings = cx.hash_settings();
         let client = cx.hashing_client();
         let wrong = || FlowError::tell(message::login::wrong_credentials());
-        debug_assert!(matches!(flow.detail, Detail::Login { .. }));
 
         let found = identities::find_by_identifier(cx.store(), &[CredentialType::Password], &normal::identifier(typed))
             .await
