@@ -75,6 +75,10 @@ bench seconds="10" connections="32" program="target/dist/portcullis":
       load '{{ seconds }}' "$path" | grep -E 'Requests/sec|50%|99%|Non-2xx' || true
     done
 
+# How long whoami takes while people sign in (needs python3)
+storm *args:
+    tests/load/sign_in_storm.py --server 'target/dist/portcullis serve -c {config}' {{ args }}
+
 # Load for a while; prints what memory and the database's log hold each minute (needs wrk, curl, jq, python3)
 soak minutes="10" connections="32" program="target/dist/portcullis":
     #!/usr/bin/env bash

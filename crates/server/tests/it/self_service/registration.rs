@@ -162,6 +162,21 @@ async fn in_two_steps_the_traits_come_first() {
 }
 
 #[tokio::test]
+async fn trait_nodes_stand_in_the_group_of_the_feature_flag() {
+    for (flag, group) in [(json!(null), "default"), (json!("default"), "default"), (json!("password"), "password")] {
+        let app = TestApp::with(json!({ "feature_flags": { "password_profile_registration_node_group": flag } })).await;
+        let begun = Native::new(&app).get("/self-service/registration/api").await.json();
+        let nodes = begun["ui"]["nodes"].as_array().unwrap();
+        let groups: Vec<_> = nodes
+            .iter()
+            .filter(|node| node["attributes"]["name"].as_str().is_some_and(|name| name.starts_with("traits.")))
+            .map(|node| node["group"].clone())
+            .collect();
+        assert!(!groups.is_empty() && groups.iter().all(|g| g == group), "{flag}: {groups:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_sign_up_form_belongs_to_its_browser() {
     let app = TestApp::new().await;
     let mut spa = Spa::new(&app);
