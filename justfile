@@ -25,6 +25,11 @@ browser:
     cargo build --locked -p portcullis
     tests/browser/run {{ server }}
 
+# Ory's own clients and components against a server (needs node, npm, python3, chromium)
+clients:
+    cargo build --locked -p portcullis
+    tests/clients/run {{ server }}
+
 # Formatting and lints
 lint:
     cargo fmt --all --check
