@@ -30,6 +30,10 @@ clients:
     cargo build --locked -p portcullis
     tests/clients/run {{ server }}
 
+# Generated requests to every public route, until memory must have stopped growing: just hostile 7
+hostile seed="1" requests="100000":
+    PORTCULLIS_HOSTILE_SEED={{ seed }} PORTCULLIS_HOSTILE_REQUESTS={{ requests }} cargo test -p portcullis --test it hostile
+
 # Formatting and lints
 lint:
     cargo fmt --all --check

@@ -4,6 +4,7 @@
 
 mod admin;
 mod concurrency;
+mod hostile;
 mod http;
 mod journey;
 mod leaks;
