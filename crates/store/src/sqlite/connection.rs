@@ -28,16 +28,22 @@ const READER_CACHE: i64 = 256;
 const LOG_KEPT: i64 = 8 << 20;
 
 impl Place {
+    /// Makes the file if it is missing. SQLite gives its log the rights of the file, so it is for this user only.
+    ///
+    /// A file that is there must not even be opened: closing it again would end all locks that this process has on it, the
+    /// ones of SQLite too, and another program that opened the file would take itself for the only one and remove the log.
+    fn make(&self) -> Result<(), StoreError> {
+        match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path) {
+            Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
+                Err(StoreError::Unavailable(format!("the database file cannot be made: {e}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// A connection that writes: of the writer and the checkpointer.
     pub(super) fn open_writing(&self) -> Result<Connection, StoreError> {
-        // SQLite gives its log the rights of the file, so the file is made first, for this user only.
-        std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&self.path)
-            .map_err(|e| StoreError::Unavailable(format!("the database file cannot be opened: {e}")))?;
+        self.make()?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags).map_err(failure)?;
         connection.busy_timeout(self.busy_timeout).map_err(failure)?;

@@ -260,6 +260,37 @@ async fn a_file_held_by_another_program_is_busy_for_everyone_waiting() {
     store.close().await.expect("closed");
 }
 
+/// Without its lock a program that opens the file beside the server, and closes it again, takes itself for the last one
+/// and removes the log under the server. The locks of a process on a file end when it closes *any* descriptor of that file.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_file_stays_locked_against_other_programs() {
+    use std::os::unix::fs::MetadataExt;
+    let folder = Folder::new();
+    let inode = || std::fs::metadata(folder.0.join("db.sqlite")).expect("metadata").ino();
+    let locked = || {
+        let (own, end) = (format!(" {} ", std::process::id()), format!(":{} ", inode()));
+        let all = std::fs::read_to_string("/proc/locks").expect("locks are listed");
+        all.lines().any(|lock| lock.contains(&own) && lock.contains(&end))
+    };
+    let store = open(&folder.dsn()).await;
+    store.migrate().await.expect("migrated");
+    stored_identity(&store).await;
+    assert!(locked(), "a new file");
+    store.close().await.expect("closed");
+    assert!(!locked(), "nobody has it open");
+
+    let store = open(&folder.dsn()).await;
+    let person = stored_identity(&store).await;
+    assert!(locked(), "a file that was there before");
+    let second = open(&folder.dsn()).await;
+    assert_eq!(identities::get(&second, person.id).await, Ok(Some(person)));
+    assert!(locked(), "opened twice in one process");
+    second.close().await.expect("closed");
+    assert!(locked(), "still open once");
+    store.close().await.expect("closed");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_connections_are_replaced_and_nothing_happens_twice() {
     on_postgres(|store, name| async move {
