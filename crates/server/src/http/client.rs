@@ -159,6 +159,13 @@ pub fn host<'h>(headers: &'h HeaderMap, authority: Option<&'h str>, trusted: boo
     first.or_else(|| text(headers, HOST.as_str())).or(authority).filter(|h| is_host(h))
 }
 
+/// The path that a trusted proxy says it took off the front (`X-Forwarded-Prefix`), without slash at its end.
+#[must_use]
+pub fn prefix(headers: &HeaderMap, trusted: bool) -> Option<&str> {
+    let told = if trusted { text(headers, "x-forwarded-prefix") } else { None };
+    told.map(|p| p.trim_end_matches('/')).filter(|p| !p.is_empty())
+}
+
 /// Whether a text can stand as host and port of a URL: no user information, path, query or blanks.
 fn is_host(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']'))
@@ -234,6 +241,9 @@ mod tests {
         assert_eq!(host(&hosts, None, true), Some("id.example.org"));
         assert_eq!(host(&hosts, None, false), Some("inner.example.org"));
         assert_eq!(host(&headers(&[("host", "evil@x/y")]), None, true), None);
+        let prefixed = headers(&[("x-forwarded-prefix", "/auth/")]);
+        assert_eq!((prefix(&prefixed, true), prefix(&prefixed, false)), (Some("/auth"), None));
+        assert_eq!(prefix(&headers(&[("x-forwarded-prefix", "/")]), true), None);
         assert_eq!(host(&headers(&[]), Some("id.example.org:443"), true), Some("id.example.org:443"));
     }
 }

@@ -50,6 +50,15 @@ pub struct Edge {
     metrics: Metrics,
 }
 
+/// Where a path leads.
+struct Found<'e, 'p> {
+    place: &'e Place,
+    params: Params<'p>,
+    /// The path without mount and, on the admin port, without prefix.
+    path: &'p str,
+    is_below_mount: bool,
+}
+
 /// An answer, and the place that gave it.
 struct Answered {
     response: Response,
@@ -129,14 +138,10 @@ impl Edge {
             *response.headers_mut() = cors.preflight(&parts.headers);
             return Answered::of(Some("preflight"), response);
         }
-        if let Some(mut clean) = path::cleaned(asked) {
-            if let Some(query) = parts.uri.query() {
-                clean.push('?');
-                clean.push_str(query);
-            }
-            return Answered::of(None, reply::redirect(307, &clean));
+        if let Some(clean) = path::cleaned(asked) {
+            return Answered::of(None, reply::redirect(307, &self.clean_address(port, view, &clean, parts.uri.query())));
         }
-        let Some((place, params, path)) = self.find(port, view, asked) else {
+        let Some(Found { place, params, path, is_below_mount }) = self.find(port, view, asked) else {
             return Answered::of(None, reply::unknown_path());
         };
         let Some(action) = place.action(method) else {
@@ -153,24 +158,44 @@ impl Edge {
         };
         let request_bytes = body.len() as u64;
         let cookies: Vec<(&str, &str)> = cookies::each(&parts.headers).collect();
-        let source = Source { parts, path, cookies: &cookies, peer, trusted: self.proxies.trusts(peer) };
+        let source = Source {
+            parts,
+            path,
+            mount: view.mount(port),
+            is_below_mount,
+            cookies: &cookies,
+            peer,
+            trusted: self.proxies.trusts(peer),
+        };
         let response = self.operate(port, view, &source, body, action, &params).await;
         Answered { response, endpoint: Some(place.pattern), request_bytes }
     }
 
-    /// The place of a path: as it stands, or below the public mount. The path given back has neither mount nor, on the
-    /// admin port, prefix.
-    fn find<'p>(&self, port: Port, view: &View, asked: &'p str) -> Option<(&Place, Params<'p>, &'p str)> {
-        let at = |table: &'_ Table, path: &'p str| -> Option<usize> { table.find(path).map(|(place, _)| place.number) };
-        let (table, path) = match port {
-            Port::Admin => (&self.admin, path::without_admin(asked)?),
-            Port::Public => match (at(&self.public, asked), path::below(&view.mount, asked)) {
-                (None, Some(rest)) => (&self.public, rest),
-                _ => (&self.public, asked),
-            },
+    /// The place of a path: as it stands, or below the port's mount. Where both lead somewhere, a path that is written out in
+    /// the table goes before a pattern, and then the plain path before the mounted one.
+    fn find<'p>(&self, port: Port, view: &View, asked: &'p str) -> Option<Found<'_, 'p>> {
+        let at = |path: &'p str, is_below_mount| {
+            let (table, path) = match port {
+                Port::Public => (&self.public, path),
+                Port::Admin => (&self.admin, path::without_admin(path)?),
+            };
+            let (place, params) = table.find(path)?;
+            place.exists(&view.snapshot.config).then_some(Found { place, params, path, is_below_mount })
         };
-        let (place, params) = table.find(path)?;
-        place.exists(&view.snapshot.config).then_some((place, params, path))
+        let plain = at(asked, false);
+        let Some(below) = view.mount(port).below(asked).and_then(|rest| at(rest, true)) else { return plain };
+        Some(plain.filter(|p| p.place.is_literal() || !below.place.is_literal()).unwrap_or(below))
+    }
+
+    /// Where a client with an unclean path is sent: to the clean path below the mount. A proxy may have taken the mount off,
+    /// and where none did, both paths lead to the same.
+    fn clean_address(&self, port: Port, view: &View, clean: &str, query: Option<&str>) -> String {
+        let mount = view.mount(port);
+        let is_below_mount =
+            self.find(port, view, clean).map_or_else(|| mount.below(clean).is_some(), |found| found.is_below_mount);
+        let front = if is_below_mount { "" } else { mount.as_str() };
+        let (mark, query) = query.map_or(("", ""), |q| ("?", q));
+        format!("{front}{clean}{mark}{query}")
     }
 
     /// Runs an action and turns its outcome into HTTP, with the anti-CSRF cookie where the path calls for one.

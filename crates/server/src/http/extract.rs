@@ -9,8 +9,9 @@ use portcullis_core::flow::engine::{Carrier, CsrfCookie, Presented, Request};
 use url::form_urlencoded;
 
 use super::client::{self, Peer};
+use super::path::Mount;
 use super::view::View;
-use super::{csrf, negotiation, path};
+use super::{csrf, negotiation};
 
 const SESSION_TOKEN: HeaderName = HeaderName::from_static("x-session-token");
 
@@ -18,8 +19,12 @@ const SESSION_TOKEN: HeaderName = HeaderName::from_static("x-session-token");
 pub struct Source<'r> {
     /// Method, address and headers.
     pub parts: &'r http::request::Parts,
-    /// The path by which the route was found: without mount, admin prefix left as it came.
+    /// The path by which the route was found: without mount, and on the admin port without prefix.
     pub path: &'r str,
+    /// Where the port's routes stand besides their plain paths.
+    pub mount: &'r Mount,
+    /// Whether the path was asked for below the mount.
+    pub is_below_mount: bool,
     /// The cookies.
     pub cookies: &'r [(&'r str, &'r str)],
     /// The other end of the connection.
@@ -39,6 +44,7 @@ impl Source<'_> {
             method: self.parts.method.as_str().to_owned(),
             url: self.url(view),
             path: self.path.to_owned(),
+            mount: self.mount.as_str().to_owned(),
             query: self.parts.uri.query().map(parameters).unwrap_or_default(),
             wants: Some(negotiation::wants(accept(headers).as_deref())),
             sends_json: content_type == Some("application/json"),
@@ -64,8 +70,8 @@ impl Source<'_> {
         }
     }
 
-    /// The address as the client sees it. A client that knows us by the host of the base URL sees the base URL's path in
-    /// front, also where a proxy took it off.
+    /// The address as the client sees it: with the mount in front where a proxy took it off. One did if the client knows us
+    /// by the host of the base URL, or if a trusted proxy says that it took off just this.
     fn url(&self, view: &View) -> String {
         let uri = &self.parts.uri;
         let headers = &self.parts.headers;
@@ -75,8 +81,9 @@ impl Source<'_> {
             return format!("{}{asked}", view.public_base);
         };
         let scheme = if client::is_https(headers, self.peer, self.trusted) { "https" } else { "http" };
-        let by_base = host.eq_ignore_ascii_case(&view.public_host) && path::below(&view.mount, uri.path()).is_none();
-        let mount = if by_base { view.mount.as_str() } else { "" };
+        let is_stripped = !self.is_below_mount
+            && (view.is_public_host(host) || client::prefix(headers, self.trusted) == Some(self.mount.as_str()));
+        let mount = if is_stripped { self.mount.as_str() } else { "" };
         format!("{scheme}://{host}{mount}{asked}")
     }
 }

@@ -1,6 +1,6 @@
 //! Pages of lists: reading the parameters and writing the header `Link` (RFC 8288).
 //!
-//! Links are paths with the request's own parameters and those of the other page, so that filters page too.
+//! Links are paths below the mount, with the request's own parameters and those of the other page, so that filters page too.
 
 use portcullis_core::app::Cx;
 use portcullis_core::crypto::Purpose;
@@ -61,7 +61,7 @@ fn link(path: &str, request: &Request, without: &[&str], set: &[(&str, &str)], r
         }
     }
     query.extend_pairs(set);
-    format!("<{path}?{}>; rel=\"{rel}\"", query.finish())
+    format!("<{}{path}?{}>; rel=\"{rel}\"", request.mount, query.finish())
 }
 
 /// The links of a keyset page: to the first, and to the next if there is one. `first` is the token of the first page, if

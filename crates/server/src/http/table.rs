@@ -123,8 +123,7 @@ pub fn page(
 pub struct Place {
     /// The pattern: what metrics name the path by.
     pub pattern: &'static str,
-    /// The place's number in its table.
-    pub number: usize,
+    number: usize,
     /// `Allow` of an answer to another method.
     pub allow: String,
     rows: Vec<(Methods, Action)>,
@@ -138,6 +137,12 @@ impl Place {
             Action::Page { exists, .. } => exists(config),
             Action::Operation(_) | Action::Direct(_) | Action::OtherPort => true,
         })
+    }
+
+    /// Whether the path is written out, without a `{}` segment.
+    #[must_use]
+    pub fn is_literal(&self) -> bool {
+        !self.pattern.contains("{}")
     }
 
     /// What is done for a method; `None` if the path does not know it.
@@ -170,7 +175,7 @@ impl Table {
         for place in &mut places {
             place.allow = place.rows.iter().fold(Methods(0), |all, (methods, _)| all.or(*methods)).allow();
         }
-        let patterns = places.iter().filter(|p| p.pattern.contains("{}")).map(|p| p.number).collect();
+        let patterns = places.iter().filter(|p| !p.is_literal()).map(|p| p.number).collect();
         known.retain(|pattern, _| !pattern.contains("{}"));
         Self { places, literal: known, patterns }
     }

@@ -9,7 +9,8 @@ use portcullis_core::config::Config;
 
 use super::cookies::Shape;
 use super::cors::{self, Cors};
-use super::path;
+use super::path::Mount;
+use super::ports::Port;
 
 /// What the edge needs of one configuration.
 pub struct View {
@@ -21,12 +22,16 @@ pub struct View {
     pub session: Shape,
     /// The cookie that refers to a parked submit.
     pub parked: Shape,
-    /// The path of the public base URL, without slash at the end; empty for none.
-    pub mount: String,
+    /// The path of the public base URL.
+    pub public_mount: Mount,
+    /// The path of the admin base URL.
+    pub admin_mount: Mount,
     /// The public base URL without slash at the end.
     pub public_base: String,
     /// Host, and port if it is not the scheme's own, of the public base URL.
     pub public_host: String,
+    /// The port that the public base URL's scheme means when none is written.
+    pub public_scheme_port: &'static str,
     /// The admin base URL without slash at the end.
     pub admin_base: String,
     /// The rules for other origins, where they may call at all.
@@ -49,15 +54,32 @@ impl View {
             csrf: Shape::new(&config.csrf_cookie()),
             session: Shape::new(&config.session_cookie()),
             parked: Shape::new(&config.continuity_cookie()),
-            mount: path::mount_of(base.path()).to_owned(),
+            public_mount: Mount::of(base),
+            admin_mount: Mount::of(admin.base_url.url()),
             public_base: trimmed(public.base_url.as_str()),
             public_host: base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")),
+            public_scheme_port: if base.scheme() == "https" { ":443" } else { ":80" },
             admin_base: trimmed(admin.base_url.as_str()),
             cors: cross_origin(config),
             quiet_public_health: public.request_log.disable_for_health,
             quiet_admin_health: admin.request_log.disable_for_health,
             snapshot,
         }
+    }
+
+    /// Where the routes of a port stand besides their plain paths.
+    #[must_use]
+    pub fn mount(&self, port: Port) -> &Mount {
+        match port {
+            Port::Public => &self.public_mount,
+            Port::Admin => &self.admin_mount,
+        }
+    }
+
+    /// Whether this host, with or without the port that the scheme means anyway, is that of the public base URL.
+    #[must_use]
+    pub fn is_public_host(&self, host: &str) -> bool {
+        host.strip_suffix(self.public_scheme_port).unwrap_or(host).eq_ignore_ascii_case(&self.public_host)
     }
 }
 

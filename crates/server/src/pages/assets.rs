@@ -9,7 +9,7 @@ use http::header::{CACHE_CONTROL, ETAG, X_CONTENT_TYPE_OPTIONS};
 use portcullis_core::app::Cx;
 use sha2::{Digest as _, Sha256};
 
-use crate::http::path;
+use crate::http::path::Mount;
 use crate::http::reply::{self, Response};
 
 /// Where the style sheet is.
@@ -37,8 +37,7 @@ impl Asset {
     /// Its address on the pages' own host, below the mount.
     #[must_use]
     pub(super) fn address(&self, cx: &Cx) -> String {
-        let mount = path::mount_of(cx.config().public_base_url().path());
-        format!("{mount}{}?v={}", self.path, self.digest)
+        format!("{}{}?v={}", Mount::of(cx.config().public_base_url()).as_str(), self.path, self.digest)
     }
 
     /// The file; 304 without content if the browser has it already (RFC 9110, section 13.1.2).

@@ -69,6 +69,9 @@ pub struct Request {
     pub url: String,
     /// The path alone, without a mount's prefix.
     pub path: String,
+    /// What stands in front of the port's paths in addresses that clients get: the path of its base URL, without slash at
+    /// the end; empty for none.
+    pub mount: String,
     /// The query's parameters in order, decoded. Of repeated ones the first counts.
     pub query: Vec<(String, String)>,
     /// What the `Accept` header prefers. `None` stands for a page, too.

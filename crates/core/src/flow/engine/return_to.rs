@@ -30,9 +30,11 @@ pub fn check(config: &Config, wish: &str) -> Result<Url, ApiError> {
     // A relative wish has the host and port of the default page, as that is written.
     let written =
         if Url::parse(wish).is_ok() || wish.starts_with("//") { wish } else { &config.selfservice.default_browser_return_url };
-    let own = own_self_service(config);
-    let mut allowed = config.selfservice.allowed_return_urls.iter().map(String::as_str).chain([own.as_str()]);
-    if allowed.any(|entry| admits(config, entry, written, &url)) {
+    let listed = config.selfservice.allowed_return_urls.iter().filter_map(|entry| Some((entry, Url::parse(entry).ok()?)));
+    let is_listed = |(entry, allowed): (&String, Url)| {
+        is_same_place(config, entry, &allowed, written, &url) && url.path().starts_with(allowed.path())
+    };
+    if listed.into_iter().any(is_listed) || is_own_self_service(config, written, &url) {
         return Ok(url);
     }
     Err(ApiError::bad_request("The requested return_to address is not allowed.").id(ErrorId::SelfServiceFlowReturnToForbidden))
@@ -110,21 +112,21 @@ fn has_bad_escape(wish: &str) -> bool {
     })
 }
 
-/// The server's own self-service pages are always allowed.
-fn own_self_service(config: &Config) -> String {
-    let base = config.public_base_url().as_str();
-    format!("{}/self-service", base.strip_suffix('/').unwrap_or(base))
+/// The server's own self-service addresses are always allowed: `/self-service` below the base URL and what is below that, by
+/// whole segments.
+fn is_own_self_service(config: &Config, wish: &str, url: &Url) -> bool {
+    let own = config.serve.public.base_url.join("/self-service");
+    let is_below = url.path().strip_prefix(own.path()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    is_below && is_same_place(config, own.as_str(), &own, wish, url)
 }
 
-/// Whether an entry of the list lets a URL through: same scheme, same host and port as written, and a path that begins
-/// with the entry's. That `/welcome` admits `/welcomed` is part of the contract; dot segments are resolved before, so
-/// that no address climbs out of an allowed path.
-fn admits(config: &Config, entry: &str, wish: &str, url: &Url) -> bool {
-    let Ok(allowed) = Url::parse(entry) else { return false };
+/// Whether an entry of the list names the place of a URL: same scheme, same host and port as written. The path is for the
+/// caller to compare. For entries of the list that is a plain prefix: that `/welcome` admits `/welcomed` is part of the
+/// contract. Dot segments are resolved before, so that no address climbs out of an allowed path.
+fn is_same_place(config: &Config, entry: &str, allowed: &Url, wish: &str, url: &Url) -> bool {
     allowed.scheme() == url.scheme()
         && written_port(entry) == written_port(wish)
         && host_fits(config, allowed.host_str().unwrap_or(""), url.host_str().unwrap_or(""))
-        && url.path().starts_with(allowed.path())
 }
 
 /// The port as written: an explicit default port is not the same as none.

@@ -3,7 +3,9 @@
 mod connection;
 mod cookies;
 mod cors;
+mod doors;
 mod edge;
 mod health;
 mod mount;
 mod ports;
+mod return_to;

@@ -37,12 +37,14 @@ impl Jar {
         self.0.retain(|k, _| !k.starts_with(name));
     }
 
-    fn header(&self) -> Option<String> {
+    /// The whole header `Cookie`; none without cookies.
+    pub(crate) fn header(&self) -> Option<String> {
         let all: Vec<_> = self.0.iter().map(|(k, v)| format!("{k}={v}")).collect();
         (!all.is_empty()).then(|| all.join("; "))
     }
 
-    fn keep(&mut self, answer: &Answer) {
+    /// Does what an answer says of cookies.
+    pub(crate) fn keep(&mut self, answer: &Answer) {
         for line in answer.cookies() {
             let (name, rest) = line.split_once('=').unwrap();
             if line.contains("Max-Age=0") {

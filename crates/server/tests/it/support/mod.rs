@@ -12,7 +12,7 @@ mod together;
 
 pub(crate) use answer::Answer;
 pub(crate) use app::{TestApp, UI};
-pub(crate) use client::{Admin, Browser, Native, Spa};
+pub(crate) use client::{Admin, Browser, Jar, Native, Spa};
 pub(crate) use form::{Form, Person};
 pub(crate) use log::Log;
 pub(crate) use raw::{RawDatabase, found};
