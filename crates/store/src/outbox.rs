@@ -217,6 +217,15 @@ pub fn mail(c: &mut Changes, message: &NewMessage) {
     );
 }
 
+/// Replaces what a message says that waits and was never tried. Guard: it still does.
+pub fn amend(c: &mut Changes, id: Uuid, sealed_data: Vec<u8>, now: Timestamp) {
+    c.push(
+        "UPDATE messages SET sealed_data = $1, updated_at = $2 WHERE id = $3 AND status = 'queued' AND send_count = 0",
+        vec![Value::Bytes(sealed_data), now.into(), id.into()],
+        Expect::One,
+    );
+}
+
 /// Takes up to `limit` messages that are due, oldest first, for a worker until `now` plus `lease`: those that wait, and those
 /// whose worker's lease is over.
 ///

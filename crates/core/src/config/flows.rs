@@ -162,6 +162,20 @@ pub struct Settings {
     pub privileged_session_max_age: Duration,
     /// The session strength that is insisted on.
     pub required_aal: RequiredAal,
+    /// Mails that tell people of changes to their accounts.
+    pub change_notices: ChangeNotices,
+}
+
+/// `selfservice.flows.settings.change_notices`, a key of our own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct ChangeNotices {
+    /// Whether people are told when their password, addresses or factors change.
+    pub enabled: bool,
+    /// Whether they are told of what administrators change, too.
+    pub by_administrators: bool,
+    /// How long a notice waits for further changes, so that they come in one.
+    #[serde(deserialize_with = "duration")]
+    pub delay: Duration,
 }
 
 /// What a recovery or verification flow sends.

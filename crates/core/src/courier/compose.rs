@@ -4,14 +4,16 @@
 use portcullis_model::clock::Rng;
 use portcullis_model::identity::{Identity, Via};
 use portcullis_model::time::Timestamp;
-use portcullis_store::Changes;
-use portcullis_store::outbox::{self, NewMessage};
+use portcullis_store::outbox::{self, MessageStatus, NewMessage};
+use portcullis_store::{Changes, StoreError};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::changed::SettingsChanged;
+use super::kind::Kind;
 use super::template::{
-    AddressChanged, Change, Circumstances, LoginCode, RecoveryCode, RecoveryLink, RegistrationCode, SettingsChanged, Template,
-    VerificationCode, VerificationLink, minutes,
+    AddressChanged, Circumstances, LoginCode, RecoveryCode, RecoveryLink, RegistrationCode, Template, VerificationCode,
+    VerificationLink, minutes,
 };
 use crate::app::{App, Cx};
 use crate::crypto::{Keyring, Purpose};
@@ -24,6 +26,44 @@ pub fn enqueue(cx: &Cx, changes: &mut Changes, template: &Template, via: Via, re
     let id = cx.new_id();
     outbox::mail(changes, &message(cx.keys(), cx.rng(), id, cx.now, template, via, recipient));
     id
+}
+
+/// How many waiting messages of a recipient are looked at for a notice to add to.
+const LOOKED_AT: u32 = 8;
+
+/// Puts a notice of a change into the outbox, as a part of `changes`.
+///
+/// It waits for the configured delay. If a notice to the same recipient still waits, this one is added to it, so that what
+/// somebody changes in one go comes in one message; that does not put it off any further. The addition is guarded: when the
+/// courier takes the message meanwhile, the commit is a conflict and the caller decides again.
+///
+/// # Errors
+/// If the outbox cannot be read.
+pub async fn notify(
+    cx: &Cx,
+    changes: &mut Changes,
+    mut notice: SettingsChanged,
+    via: Via,
+    recipient: &str,
+) -> Result<(), StoreError> {
+    let delay = cx.config().selfservice.flows.settings.change_notices.delay;
+    if !delay.is_zero() {
+        let waiting = outbox::list(cx.store(), Some(MessageStatus::Queued), Some(recipient), None, LOOKED_AT).await?;
+        for message in waiting.iter().filter(|m| m.template == Kind::SettingsChanged.as_str() && m.send_count == 0) {
+            let earlier = open(cx.keys(), message.id, &message.sealed_data);
+            let earlier = earlier.and_then(|data| serde_json::from_value::<SettingsChanged>(Value::Object(data)).ok());
+            if earlier.is_some_and(|earlier| notice.follow(earlier)) {
+                let sealed = seal(cx.keys(), cx.rng(), message.id, &Template::SettingsChanged(notice), via, recipient);
+                outbox::amend(changes, message.id, sealed, cx.now);
+                return Ok(());
+            }
+        }
+    }
+    let template = Template::SettingsChanged(notice);
+    let mut message = message(cx.keys(), cx.rng(), cx.new_id(), cx.now, &template, via, recipient);
+    message.send_after = cx.now.plus(delay);
+    outbox::mail(changes, &message);
+    Ok(())
 }
 
 /// Tells the courier of this process that a message waits. To be called after the commit.
@@ -41,17 +81,22 @@ pub(super) fn message(
     via: Via,
     recipient: &str,
 ) -> NewMessage {
-    let data = Value::Object(template.data(via, recipient)).to_string();
     NewMessage {
         id,
         channel: via.as_str().to_owned(),
         recipient: recipient.to_owned(),
         template: template.kind().as_str().to_owned(),
-        sealed_data: keys.seal(rng, Purpose::Outbox, id.as_bytes(), data.as_bytes()),
+        sealed_data: seal(keys, rng, id, template, via, recipient),
         subject: None,
         created_at: now,
         send_after: now,
     }
+}
+
+/// What a message says, encrypted and bound to its id.
+fn seal(keys: &Keyring, rng: &dyn Rng, id: Uuid, template: &Template, via: Via, recipient: &str) -> Vec<u8> {
+    let data = Value::Object(template.data(via, recipient)).to_string();
+    keys.seal(rng, Purpose::Outbox, id.as_bytes(), data.as_bytes())
 }
 
 /// The data of a message, as it was when it was written; `None` if no key opens it.
@@ -126,20 +171,5 @@ impl AddressChanged {
     #[must_use]
     pub fn new(cx: &Cx, circumstances: Circumstances, who: &Identity) -> Self {
         Self { identity: view::public(cx, who), circumstances }
-    }
-}
-
-impl SettingsChanged {
-    /// The notice of what an identity changed about itself, by the request at hand.
-    #[must_use]
-    pub fn new(cx: &Cx, circumstances: Circumstances, who: &Identity, changes: Vec<Change>) -> Self {
-        Self {
-            changes,
-            changed_at: cx.now,
-            client_ip: cx.request.client_ip.clone(),
-            user_agent: cx.request.user_agent.clone(),
-            identity: view::public(cx, who),
-            circumstances,
-        }
     }
 }

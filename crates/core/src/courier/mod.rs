@@ -6,6 +6,7 @@
 
 mod backoff;
 mod builtin;
+mod changed;
 mod compose;
 mod desk;
 mod failure;
@@ -19,12 +20,13 @@ mod worker;
 
 use portcullis_store::outbox::Message;
 
-pub use compose::{enqueue, ring};
+pub use changed::{Change, SettingsChanged, Told};
+pub use compose::{enqueue, notify, ring};
 pub use kind::Kind;
 pub use render::Rendered;
 pub use template::{
-    AddressChanged, Change, Circumstances, LoginCode, RecoveryCode, RecoveryLink, RegistrationCode, SettingsChanged, Template,
-    VerificationCode, VerificationLink, minutes,
+    AddressChanged, Circumstances, LoginCode, RecoveryCode, RecoveryLink, RegistrationCode, Template, VerificationCode,
+    VerificationLink, minutes,
 };
 pub use worker::run;
 

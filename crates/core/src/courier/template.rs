@@ -6,11 +6,11 @@
 use std::time::Duration;
 
 use portcullis_model::identity::Via;
-use portcullis_model::time::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use super::changed::SettingsChanged;
 use super::kind::Kind;
 
 /// A message with what it says.
@@ -43,14 +43,14 @@ pub enum Template {
 }
 
 /// What every message can tell: which request made it.
-#[derive(Clone, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Circumstances {
     /// The URL that started the flow.
     pub request_url: String,
     /// What the client sent along for templates and hooks; an empty object if nothing.
     pub transient_payload: Value,
     /// The OAuth2 login that the flow belongs to, as templates see it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oauth2_login_request: Option<Value>,
 }
 
@@ -167,89 +167,6 @@ pub struct AddressChanged {
     pub circumstances: Circumstances,
 }
 
-/// A password, an address or a factor changed.
-#[derive(Clone, PartialEq, Serialize)]
-pub struct SettingsChanged {
-    /// What changed, at least one thing.
-    pub changes: Vec<Change>,
-    /// When.
-    pub changed_at: Timestamp,
-    /// The client's address; empty if it is not known.
-    pub client_ip: String,
-    /// The client's `User-Agent`; empty if it is not known.
-    pub user_agent: String,
-    /// The identity, as the API shows it, after the change.
-    pub identity: Value,
-    /// Which request made it.
-    #[serde(flatten)]
-    pub circumstances: Circumstances,
-}
-
-/// A change that its owner is told of. Templates see `id` and `text`, so that they can say it in another language.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// A password was set or changed.
-    Password,
-    /// An address was added.
-    AddressAdded,
-    /// An address was removed.
-    AddressRemoved,
-    /// An authenticator app was set up.
-    TotpAdded,
-    /// The authenticator app was removed.
-    TotpRemoved,
-    /// New recovery codes replaced the old ones.
-    LookupSecretsSet,
-    /// The recovery codes were removed.
-    LookupSecretsRemoved,
-    /// A security key was added.
-    SecurityKeyAdded,
-    /// A security key was removed.
-    SecurityKeyRemoved,
-    /// A security key behaved like a copy: its signature counter went backwards.
-    SecurityKeySuspicious,
-    /// A passkey was added.
-    PasskeyAdded,
-    /// A passkey was removed.
-    PasskeyRemoved,
-    /// A social sign-in was linked.
-    SocialSignInAdded,
-    /// A social sign-in was unlinked.
-    SocialSignInRemoved,
-}
-
-impl Change {
-    /// The word and the sentence that templates see.
-    #[must_use]
-    pub fn words(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Password => ("password", "The password was changed."),
-            Self::AddressAdded => ("address_added", "An address was added."),
-            Self::AddressRemoved => ("address_removed", "An address was removed."),
-            Self::TotpAdded => ("totp_added", "An authenticator app was set up."),
-            Self::TotpRemoved => ("totp_removed", "The authenticator app was removed."),
-            Self::LookupSecretsSet => ("lookup_secrets_set", "New backup recovery codes were made."),
-            Self::LookupSecretsRemoved => ("lookup_secrets_removed", "The backup recovery codes were removed."),
-            Self::SecurityKeyAdded => ("security_key_added", "A security key was added."),
-            Self::SecurityKeyRemoved => ("security_key_removed", "A security key was removed."),
-            Self::SecurityKeySuspicious => {
-                ("security_key_suspicious", "A security key was used that may have been copied. Please replace it.")
-            }
-            Self::PasskeyAdded => ("passkey_added", "A passkey was added."),
-            Self::PasskeyRemoved => ("passkey_removed", "A passkey was removed."),
-            Self::SocialSignInAdded => ("social_sign_in_added", "A social sign-in was linked."),
-            Self::SocialSignInRemoved => ("social_sign_in_removed", "A social sign-in was unlinked."),
-        }
-    }
-}
-
-impl Serialize for Change {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (id, text) = self.words();
-        json!({ "id": id, "text": text }).serialize(serializer)
-    }
-}
-
 impl Template {
     /// Its kind.
     #[must_use]
@@ -318,6 +235,9 @@ pub(super) fn domain(url: &str) -> Option<String> {
 /// One message of each kind, with made-up data.
 #[cfg(test)]
 pub(super) mod samples {
+    use portcullis_model::time::Timestamp;
+
+    use super::super::changed::{Change, Told};
     use super::*;
 
     pub(in super::super) fn all() -> Vec<Template> {
@@ -368,10 +288,17 @@ pub(super) mod samples {
             }),
             Template::VerifiableAddressChanged(AddressChanged { identity: i(), circumstances: c() }),
             Template::SettingsChanged(SettingsChanged {
-                changes: vec![Change::Password, Change::TotpAdded],
+                changes: vec![
+                    Change::Password.into(),
+                    Told { change: Change::AddressAdded, address: Some("ad****@example.org".into()) },
+                ],
                 changed_at: Timestamp::from_seconds(1_700_000_000),
                 client_ip: "192.0.2.7".into(),
                 user_agent: "Browser <1>".into(),
+                location: "Berlin, DE".into(),
+                by_administrator: false,
+                recovery_url: Some("https://id.example.org/self-service/recovery/browser".into()),
+                settings_url: None,
                 identity: i(),
                 circumstances: c(),
             }),

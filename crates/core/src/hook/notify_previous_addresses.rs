@@ -39,6 +39,7 @@ impl Hook for NotifyPreviousAddresses {
                     circumstances: Circumstances::new(&after.flow.request_url, after.transient_payload),
                 });
                 courier::enqueue(cx, after.changes, &template, address.via, &address.value);
+                after.pending.told.push((address.via, address.value.clone()));
                 after.pending.has_mail = true;
             }
         }

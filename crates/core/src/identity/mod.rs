@@ -8,6 +8,9 @@
 mod change;
 mod conform;
 pub mod import;
+mod mask;
+pub mod notice;
+mod notice_changes;
 mod schemas;
 pub mod sealed;
 mod taken;
@@ -15,5 +18,6 @@ pub mod view;
 
 pub use change::{Difference, difference, insert, update};
 pub use conform::{blank, conform};
+pub use mask::masked;
 pub use schemas::{Schemas, SchemasError};
 pub use taken::{Taken, conflict, taken};

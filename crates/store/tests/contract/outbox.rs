@@ -62,6 +62,25 @@ async fn a_message_goes_from_queued_to_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_waits_untried_can_be_amended() {
+    everywhere(|store| async move {
+        let worker = id();
+        let message = sample("a@example.org", 0);
+        commit(&store, |c| outbox::mail(c, &message)).await.expect("queued");
+        commit(&store, |c| outbox::amend(c, message.id, vec![7], at(1))).await.expect("amended");
+        let claimed = outbox::claim(&store, worker, at(2), LEASE, 1).await.expect("claimed");
+        assert_eq!((claimed[0].sealed_data.as_slice(), claimed[0].created_at), ([7].as_slice(), at(0)));
+        let amend = |c: &mut _| outbox::amend(c, message.id, vec![8], at(3));
+        assert!(is_conflict(&commit(&store, amend).await), "it is on its way");
+        commit(&store, |c| outbox::failed(c, message.id, worker, Some(at(20)), "no", at(4))).await.expect("given back");
+        assert!(is_conflict(&commit(&store, amend).await), "it may have arrived");
+        let unknown = commit(&store, |c| outbox::amend(c, id(), vec![8], at(3))).await;
+        assert!(is_conflict(&unknown), "there is none");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lease_that_ends_frees_the_message() {
     everywhere(|store| async move {
         let (crashed, worker) = (id(), id());

@@ -29,6 +29,8 @@ fn flows() {
     assert_eq!(flows.registration.style(), RegistrationStyle::ProfileFirst);
     assert!(flows.registration.enabled && !flows.registration.login_hints && !flows.registration.enable_legacy_one_step);
     assert_eq!((flows.settings.privileged_session_max_age, flows.settings.required_aal), (HOUR, RequiredAal::HighestAvailable));
+    let notices = flows.settings.change_notices;
+    assert_eq!((notices.enabled, notices.by_administrators, notices.delay), (true, false, Duration::from_secs(10)));
     assert!(!flows.recovery.enabled && !flows.recovery.notify_unknown_recipients && flows.recovery.challenge == Challenge::Code);
     assert!(
         !flows.verification.enabled

@@ -17,6 +17,9 @@ const OPTIONAL: &[&str] = &[
     "TransientPayload",
     "VerificationURL",
     "ExpiresInMinutes",
+    "RecoveryURL",
+    "SettingsURL",
+    "Location",
 ];
 
 /// The variables that templates see, made from a message's data: `recovery_url` becomes `.RecoveryURL`.

@@ -1,7 +1,7 @@
 //! What happens before a flow begins and after a submit was found good: hooks, in their configured order.
 
 use portcullis_model::flow::{Flow, FlowKind};
-use portcullis_model::identity::IdentityWithCredentials;
+use portcullis_model::identity::{IdentityWithCredentials, Via};
 use portcullis_model::session::Session;
 use portcullis_store::Changes;
 use serde_json::Value;
@@ -11,6 +11,7 @@ use super::fault::FlowError;
 use super::reply::Reply;
 use crate::app::Cx;
 use crate::crypto::tokens::CsrfSecret;
+use crate::identity::notice;
 
 /// What a submit amounts to, for hooks to look at and to add to. Nothing of it is saved yet: what hooks add to `changes`
 /// is saved together with everything else or not at all.
@@ -48,6 +49,8 @@ pub struct Pending {
     pub show_verification: bool,
     /// Whether mails wait in the changes.
     pub has_mail: bool,
+    /// Addresses that hooks wrote to about the change: they are not told of it twice.
+    pub told: Vec<(Via, String)>,
     /// Whether the change waits for something and is not saved: only what hooks wrote down is.
     pub held_back: bool,
     /// An answer that takes the place of success; the changes are saved all the same, the session is not.
@@ -108,7 +111,7 @@ pub async fn run_deciding(cx: &Cx, kind: FlowKind, after: &mut After<'_>) -> Res
     Ok(())
 }
 
-/// Runs the other hooks of a good submit.
+/// Runs the other hooks of a good submit; then the person is told of what it changes about the account.
 ///
 /// # Errors
 /// If one of them fails: then nothing is saved.
@@ -123,5 +126,18 @@ pub async fn run_after(cx: &Cx, kind: FlowKind, after: &mut After<'_>) -> Result
     {
         after.pending.continue_with.push(verification.continue_with());
     }
+    tell_of_change(cx, after).await
+}
+
+/// Tells the person of what changes. It happens after all hooks, since they may have changed more, or told it themselves.
+async fn tell_of_change(cx: &Cx, after: &mut After<'_>) -> Result<(), FlowError> {
+    let Some(before) = after.before else { return Ok(()) };
+    let occasion = notice::Occasion {
+        request_url: &after.flow.request_url,
+        transient_payload: after.transient_payload,
+        told: &after.pending.told,
+    };
+    let written = notice::of_flow(cx, after.changes, before, after.who, &occasion).await;
+    after.pending.has_mail |= written.map_err(FlowError::Store)?;
     Ok(())
 }

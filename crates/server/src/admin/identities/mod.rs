@@ -1,7 +1,8 @@
 //! Identities by the admin API.
 //!
 //! Every change is decided on a fresh read and guarded by the version that was read; when somebody else was faster, it is
-//! decided anew. No mail is sent and no hook runs for anything here, and passwords are taken as they are.
+//! decided anew. No hook runs for anything here, no mail is sent but, where configured, the notice of a change, and passwords
+//! are taken as they are.
 
 mod batch;
 mod create;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use portcullis_core::app::Cx;
 use portcullis_core::flow::engine::{Reply, TRIES, store_error};
 use portcullis_core::identity::import::ImportError;
-use portcullis_core::identity::{self, Taken, view};
+use portcullis_core::identity::{self, Taken, notice, view};
 use portcullis_model::credential::CredentialType;
 use portcullis_model::error::ApiError;
 use portcullis_model::identity::IdentityWithCredentials;
@@ -114,6 +115,7 @@ async fn change(
         if c.is_empty() {
             return Ok(new);
         }
+        notice::by_administrator(cx, &mut c, &old, &new).await.map_err(|e| store_error(&e))?;
         match cx.store().commit(c).await {
             Ok(_) => return Ok(new),
             Err(error @ StoreError::Conflict { .. }) => failure = Some(error),

@@ -5,6 +5,7 @@ mod errors;
 mod login;
 mod logout;
 mod negotiation;
+mod notices;
 mod registration;
 mod settings;
 mod settings_acceptance;
