@@ -17,8 +17,9 @@ use super::{Failure, output};
 use crate::app::{self, Surroundings};
 use crate::http::client::{Proxies, TRUSTED_PROXIES};
 use crate::http::edge::Edge;
-use crate::http::listen::Bound;
+use crate::http::listen::{self, Bound};
 use crate::http::ports::Port;
+use crate::http::room;
 use crate::logging;
 
 /// How long running requests may go on after the server was asked to end.
@@ -61,6 +62,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     for warning in &loaded.warnings {
         tracing::warn!("configuration: {warning}");
     }
+    room::raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::of)?;
     let outcome = runtime.block_on(serve(loaded, sources, proxies));
     // What still runs has had its time.
@@ -129,9 +131,7 @@ async fn start_and_serve(loaded: Loaded, sources: Sources, proxies: Proxies) -> 
     signals.first().await;
     tracing::info!("ending: running requests are finished first");
     drop(watch);
-    stop.cancel();
-    tasks.close();
-    if tokio::time::timeout(GRACE, tasks.wait()).await.is_err() {
+    if !listen::drain(&tasks, &stop, GRACE).await {
         tracing::warn!("ending although requests are still running");
     }
     if let Err(error) = store.close().await {

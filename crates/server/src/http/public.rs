@@ -11,6 +11,8 @@ use super::{health, schemas, sessions};
 use crate::pages;
 
 const SUBMIT: [Methods; 2] = [Methods::GET, Methods::POST];
+const SUBMIT_ROUTES: [&str; 4] =
+    ["/self-service/login", "/self-service/registration", "/self-service/verification", "/self-service/settings"];
 
 /// All rows.
 #[must_use]
@@ -40,6 +42,7 @@ pub fn rows() -> Vec<Row> {
         operation(Methods::GET, "/self-service/verification/api", |cx, _| Box::pin(verification::begin(cx, FlowType::Api))),
         operation(Methods::GET, "/self-service/verification/flows", |cx, _| Box::pin(verification::fetch(cx))),
         // Signing out.
+        operation(Methods::HEAD, "/self-service/logout", |_, _| Box::pin(async { nothing_happened() })),
         operation(Methods::GET, "/self-service/logout/browser", |cx, _| Box::pin(logout::begin(cx))),
         operation(Methods::GET, "/self-service/logout", |cx, _| Box::pin(logout::finish_browser(cx))),
         operation(Methods::DELETE, "/self-service/logout/api", |cx, _| Box::pin(logout::finish_native(cx))),
@@ -56,6 +59,9 @@ pub fn rows() -> Vec<Row> {
         operation(Methods::GET, "/schemas/{}", |cx, params| Box::pin(schemas::get(cx, params.first()))),
         operation(Methods::GET, "/admin/schemas/{}", |cx, params| Box::pin(schemas::get(cx, params.first()))),
     ];
+    for path in SUBMIT_ROUTES {
+        rows.push(operation(Methods::HEAD, path, |_, _| Box::pin(async { nothing_happened() })));
+    }
     for methods in SUBMIT {
         rows.push(operation(methods, "/self-service/login", |cx, _| Box::pin(login::submit(cx))));
         rows.push(operation(methods, "/self-service/registration", |cx, _| Box::pin(registration::submit(cx))));
@@ -65,6 +71,12 @@ pub fn rows() -> Vec<Row> {
     rows.extend(pages::rows());
     rows.extend(ports::admin_rows());
     rows
+}
+
+/// `HEAD` where `GET` has effects, such as using up the code in a link: programs that look at the links of a mail before its
+/// reader does ask so.
+fn nothing_happened() -> Reply {
+    Reply { status: 200, ..Reply::no_content() }
 }
 
 /// `GET /.well-known/change-password`: where password managers lead people (W3C, "A Well-Known URL for Changing

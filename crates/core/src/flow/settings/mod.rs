@@ -42,7 +42,6 @@ async fn try_begin(cx: &Cx, flow_type: FlowType) -> Result<Reply, ApiError> {
     let who = load_who(cx, &current).await?;
     let shown = shown(cx, &who, &mut flow).await.map_err(engine::plain)?;
     let mut changes = Changes::new();
-    changes.durability(portcullis_store::Durability::Relaxed);
     engine::insert(cx, &mut changes, &flow);
     // A new flow drops what waits in this client's older ones.
     match (flow_type, &cx.request.parked_cookie) {
@@ -52,7 +51,7 @@ async fn try_begin(cx: &Cx, flow_type: FlowType) -> Result<Reply, ApiError> {
             parked::drop_of_holder(&mut changes, &engine::session_holder(cx, &current.session));
         }
     }
-    cx.store().commit(changes).await.map_err(|e| store_error(&e))?;
+    engine::begin(cx, changes).await?;
     Ok(engine::begun(cx, &flow, shown))
 }
 
