@@ -84,7 +84,7 @@ pub enum FlowState {
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct NodeNote {
     /// What was typed; `Null` if the field was left empty. Secrets never stand here.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "even_null")]
     pub value: Option<Value>,
     /// What is told at the node.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
@@ -92,6 +92,11 @@ pub struct NodeNote {
     /// The group of the node to add if the form has none of this name.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub group: Option<Group>,
+}
+
+/// Reads a value that is there, also if it is null: a field that was left empty is not one that nobody filled in.
+fn even_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 /// What a flow remembers about its form.

@@ -147,6 +147,17 @@ impl Store {
         answers.into_iter().map(|answer| answer.or_else(|| done.next()).unwrap_or_else(lost)).collect()
     }
 
+    /// Gives room on the disk back that was taken by what is removed now. For a server that is its own business.
+    ///
+    /// # Errors
+    /// What the database says. Nothing is lost by that.
+    pub async fn give_back(&self) -> Result<(), StoreError> {
+        match &*self.driver {
+            Driver::Sqlite(sqlite) => sqlite.give_back().await,
+            Driver::Postgres(_) => Ok(()),
+        }
+    }
+
     /// What there is to watch.
     #[must_use]
     pub fn stats(&self) -> Stats {

@@ -13,5 +13,6 @@ mod schemas;
 mod self_service;
 mod sessions;
 mod support;
+mod takeover;
 mod tidy;
 mod well_known;

@@ -32,6 +32,10 @@ use writer::{Job, Writer};
 const QUEUE: usize = 1024;
 /// How many long reads run at once.
 const LONG_READS: usize = 3;
+/// Free pages (4 KiB each) that a file keeps at least, for what is written next.
+const FREE_KEPT: i64 = 256;
+/// Pages that are given back in one step: a few milliseconds of the writer's time.
+const GIVEN_AT_ONCE: i64 = 256;
 /// How much of the file short reads map into memory, in bytes: enough for small databases, and little enough to be idle
 /// with.
 const MAPPED: i64 = 8 << 20;
@@ -111,6 +115,19 @@ impl Sqlite {
         .await
     }
 
+    /// Gives room that nothing is stored in any more back to the disk, in steps between which others get their turn. As
+    /// much as a quarter of the file may stay free: what is written next needs it.
+    pub(crate) async fn give_back(&self) -> Result<(), StoreError> {
+        let mut shrunk = false;
+        while self.run(give_back_some).await? {
+            shrunk = true;
+        }
+        if shrunk {
+            self.run(|connection| checkpoint::checkpoint(connection, "PASSIVE").map(drop)).await?;
+        }
+        Ok(())
+    }
+
     /// Runs work of the crate itself on the writer, between groups.
     async fn run<T: Send + 'static>(
         &self,
@@ -149,6 +166,18 @@ impl Sqlite {
     pub(crate) fn waiting(&self) -> usize {
         self.jobs.max_capacity().saturating_sub(self.jobs.capacity())
     }
+}
+
+/// One step of giving room back. Tells whether there may be more to give.
+fn give_back_some(connection: &mut Connection) -> Result<bool, StoreError> {
+    let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map_err(failure);
+    let (all, free) = (number("page_count")?, number("freelist_count")?);
+    if free <= (all / 4).max(FREE_KEPT) {
+        return Ok(false);
+    }
+    query(connection, &format!("PRAGMA incremental_vacuum({GIVEN_AT_ONCE})"), &[]).map_err(failure)?;
+    // A file that was made without this ability gives nothing back, however often it is asked.
+    Ok(number("freelist_count")? < free)
 }
 
 fn closed() -> StoreError {

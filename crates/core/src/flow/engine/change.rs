@@ -1,6 +1,7 @@
 //! A change that somebody wants to make to their own account, as data: it can wait, sealed, for a fresh sign-in.
 
 use portcullis_model::credential::{Credential, CredentialType};
+use portcullis_model::flow::Notes;
 use portcullis_model::identity::IdentityWithCredentials;
 use portcullis_model::session::AuthenticationMethod;
 use serde::{Deserialize, Serialize};
@@ -56,13 +57,31 @@ pub struct Change {
     pub proof: Option<AuthenticationMethod>,
     /// When it takes a fresh sign-in.
     pub fresh: Fresh,
+    /// Why it is refused after all, told only to somebody who has just signed in: the reason gives a secret away, such as
+    /// that a password is the present one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Notes>,
 }
 
 impl Change {
     /// A change of nothing yet.
     #[must_use]
     pub fn by(method: &str, fresh: Fresh) -> Self {
-        Self { method: method.to_owned(), traits: None, seen: None, set: Vec::new(), remove: Vec::new(), proof: None, fresh }
+        Self {
+            method: method.to_owned(),
+            traits: None,
+            seen: None,
+            set: Vec::new(),
+            remove: Vec::new(),
+            proof: None,
+            fresh,
+            refused: None,
+        }
+    }
+
+    /// The types of credentials that it is about.
+    pub fn credentials(&self) -> impl Iterator<Item = CredentialType> {
+        self.set.iter().map(|set| set.kind).chain(self.remove.iter().copied())
     }
 
     /// The account with this change, its credentials sorted by type. Identifiers and addresses are not yet worked out.

@@ -1,62 +1,112 @@
 //! The end of a settings submit: a fresh sign-in where the change takes one, then hooks, then one commit.
 
 use portcullis_model::error::{ApiError, ErrorId};
-use portcullis_model::flow::{FlowKind, FlowState};
-use portcullis_model::identity::AddressStatus;
+use portcullis_model::flow::{FlowKind, FlowState, Notes};
+use portcullis_model::identity::{AddressStatus, IdentityWithCredentials};
 use portcullis_model::message;
 use portcullis_store::{Changes, Constraint, StoreError, parked, sessions};
 use serde_json::json;
 
 use super::super::verification;
-use super::{Submit, load_who, nothing_waits, outdated, shown};
+use super::{Submit, load_who, outdated, shown};
 use crate::app::Cx;
 use crate::courier;
-use crate::flow::engine::{self, After, Change, CookieChange, FlowError, Fresh, Parked, Pending, Reply, return_to};
+use crate::flow::engine::{self, After, Change, CookieChange, FlowError, Fresh, Parked, Pending, Reply, Shown, return_to};
 use crate::identity::{self, Difference};
 use crate::session::{self, Current};
 
 /// Applies a change, or parks it until the person has signed in again. `waiting`: it was parked, and this is it.
-pub(super) async fn conclude(
+pub(super) async fn conclude(submit: &mut Submit<'_>, change: Change, waiting: Option<Parked>) -> Result<Reply, FlowError> {
+    match decide(submit, change, waiting).await {
+        Ok(reply) => Ok(reply),
+        Err((FlowError::Invalid(notes), Some(parked))) => use_up(submit, *notes, &parked).await,
+        Err((error, _)) => Err(error),
+    }
+}
+
+/// Tries until nobody interferes. An error comes with what waits, if it still does.
+async fn decide(
     submit: &mut Submit<'_>,
     mut change: Change,
     mut waiting: Option<Parked>,
-) -> Result<Reply, FlowError> {
+) -> Result<Reply, (FlowError, Option<Parked>)> {
+    let decided_on = submit.who.clone();
     for _ in 0..engine::TRIES {
-        match attempt(submit, &change, waiting.as_ref()).await {
+        match attempt(submit, &change, &decided_on, waiting.as_ref()).await {
             // Somebody changed the account or took the change meanwhile: look again, and decide again.
             Err(FlowError::Store(StoreError::Conflict { .. })) => {
-                submit.who = load_who(submit.cx, &submit.current).await.map_err(FlowError::api)?;
-                let loaded = engine::load(submit.cx, FlowKind::Settings, submit.loaded.flow.id).await.map_err(FlowError::api)?;
-                let loaded =
-                    loaded.ok_or_else(|| FlowError::api(ApiError::not_found("There is no settings flow of this id.")))?;
-                submit.loaded.version = loaded.version;
+                let taken = look_again(submit, waiting.is_some()).await.map_err(|error| (error, None))?;
                 if waiting.is_some() {
-                    let still = engine::unpark(submit.cx, &loaded.flow, &submit.current.session).await.map_err(FlowError::api)?;
-                    submit.loaded = loaded;
-                    let parked = still.ok_or_else(nothing_waits)?;
+                    let Some(parked) = taken else {
+                        return submit.nothing_waits().await.map_err(|error| (error, None));
+                    };
                     change = parked.change.clone();
                     waiting = Some(parked);
                 }
             }
             Err(FlowError::Store(StoreError::Unique(
                 Constraint::Identifier | Constraint::VerifiableAddress | Constraint::RecoveryAddress,
-            ))) => return Err(FlowError::tell(message::registration::account_exists())),
-            other => return other,
+            ))) => return Err((FlowError::tell(message::registration::account_exists()), waiting)),
+            Err(error) => return Err((error, waiting)),
+            Ok(reply) => return Ok(reply),
         }
     }
     let told = "your account was changed at the same time; look at it and try again";
-    Err(FlowError::tell(message::validation::generic(told)))
+    Err((FlowError::tell(message::validation::generic(told)), waiting))
 }
 
-async fn attempt(submit: &mut Submit<'_>, change: &Change, waiting: Option<&Parked>) -> Result<Reply, FlowError> {
+/// Reads the account and the flow anew, and what waits in the flow.
+async fn look_again(submit: &mut Submit<'_>, waits: bool) -> Result<Option<Parked>, FlowError> {
+    submit.who = load_who(submit.cx, &submit.current).await.map_err(FlowError::api)?;
+    let loaded = engine::load(submit.cx, FlowKind::Settings, submit.loaded.flow.id).await.map_err(FlowError::api)?;
+    let loaded = loaded.ok_or_else(|| FlowError::api(ApiError::not_found("There is no settings flow of this id.")))?;
+    if !waits {
+        // The form stays as this request filled it in.
+        submit.loaded.version = loaded.version;
+        return Ok(None);
+    }
+    submit.loaded = loaded;
+    engine::unpark(submit.cx, &submit.loaded.flow, &submit.current.session).await.map_err(FlowError::api)
+}
+
+/// What waited is refused: it waits no longer, and the form comes back with what was typed and what is wrong.
+async fn use_up(submit: &mut Submit<'_>, told: Notes, parked: &Parked) -> Result<Reply, FlowError> {
     let cx = submit.cx;
+    let flow = &mut submit.loaded.flow;
+    flow.state = FlowState::ShowForm;
+    flow.notes.replace_messages(told);
+    let shown = shown(cx, &submit.who, &mut submit.loaded.flow).await?;
+    let mut changes = Changes::new();
+    engine::take_parked(&mut changes, &submit.loaded.flow, parked);
+    engine::update(cx, &mut changes, &submit.loaded);
+    match cx.store().commit(changes).await {
+        // Somebody else was told, or sent a newer form: theirs stands.
+        Ok(_) | Err(StoreError::Conflict { .. }) => Ok(submit.reply(400, shown)),
+        Err(error) => Err(FlowError::Store(error)),
+    }
+}
+
+async fn attempt(
+    submit: &mut Submit<'_>,
+    change: &Change,
+    decided_on: &IdentityWithCredentials,
+    waiting: Option<&Parked>,
+) -> Result<Reply, FlowError> {
+    let cx = submit.cx;
+    outdated::check_credentials(change, decided_on, waiting, &submit.who)?;
+    if waiting.is_some_and(|parked| submit.current.session.aal < parked.aal) {
+        return Ok(super::stronger(cx, &submit.loaded.flow));
+    }
     let schema = engine::schema_of(cx, &submit.who)?;
-    outdated::check(&schema, &mut submit.loaded.flow, change, &submit.who)?;
-    let mut new = change.applied_to(cx, &submit.who);
+    let present = outdated::catch_up(&schema, &mut submit.loaded.flow, change, &submit.who)?;
+    let mut new = present.applied_to(cx, &submit.who);
     identity::conform(cx, &mut new, Some(&submit.who), &schema);
     let difference = identity::difference(&submit.who, &new);
     if takes_fresh_sign_in(change, &difference) && !is_fresh(cx, &submit.current, waiting) {
         return ask_to_sign_in(submit, change, waiting.is_some()).await;
+    }
+    if let Some(refused) = &change.refused {
+        return Err(FlowError::Invalid(Box::new(refused.clone())));
     }
     let mut changes = Changes::new();
     match waiting {
@@ -98,6 +148,7 @@ async fn attempt(submit: &mut Submit<'_>, change: &Change, waiting: Option<&Park
     submit.loaded.flow.methods.clear();
     submit.loaded.flow.notes = Default::default();
     submit.loaded.flow.notes.tell(message::settings::saved());
+    let shown = shown(cx, &new, &mut submit.loaded.flow).await?;
     engine::update(cx, &mut changes, &submit.loaded);
     if let Err(error) = cx.store().commit(changes).await {
         // The form comes back as it was, with everything that was typed.
@@ -109,7 +160,7 @@ async fn attempt(submit: &mut Submit<'_>, change: &Change, waiting: Option<&Park
     }
     submit.who = new;
     submit.current.session = session;
-    success(submit, &change.method, pending).await
+    Ok(success(submit, &change.method, pending, shown))
 }
 
 /// The change waits for the proof of its new address: what a hook wrote down is saved, the change is not.
@@ -175,7 +226,8 @@ async fn ask_to_sign_in(submit: &mut Submit<'_>, change: &Change, waits: bool) -
     flow.state = FlowState::ShowForm;
     flow.notes.clear_messages();
     let mut changes = Changes::new();
-    let cookie = if waits { None } else { engine::park(cx, &mut changes, flow, change, &submit.current.session) };
+    let cookie =
+        if waits { None } else { engine::park(cx, &mut changes, flow, change, &submit.current.session, &submit.who.identity) };
     engine::update(cx, &mut changes, &submit.loaded);
     cx.store().commit(changes).await.map_err(FlowError::Store)?;
     let flow = &submit.loaded.flow;
@@ -195,28 +247,26 @@ async fn ask_to_sign_in(submit: &mut Submit<'_>, change: &Change, waits: bool) -
 }
 
 /// The answer to a change that was saved.
-async fn success(submit: &mut Submit<'_>, method: &str, pending: Pending) -> Result<Reply, FlowError> {
+fn success(submit: &Submit<'_>, method: &str, pending: Pending, mut shown: Shown) -> Reply {
     let cx = submit.cx;
     if let Some(reply) = pending.instead {
-        return Ok(*reply);
+        return *reply;
     }
-    let flow = &mut submit.loaded.flow;
+    let flow = &submit.loaded.flow;
     let mut continue_with = pending.continue_with;
     if flow.is_native() {
-        let mut shown = shown(cx, &submit.who, flow).await?;
         if !continue_with.is_empty() {
             shown.beside.insert("continue_with".into(), json!(continue_with));
         }
-        return Ok(Reply::json(200, engine::body(flow, shown)));
+        return Reply::json(200, engine::body(flow, shown));
     }
     let cookie = CookieChange::SetSession { token: submit.current.token.clone(), expires_at: submit.current.session.expires_at };
     let page = engine::page_of(cx, flow);
     let destination = return_to::destination_or(cx, FlowKind::Settings, method, flow.return_to.as_deref(), &page);
     if !cx.request.takes_json() {
-        return Ok(Reply::see_other(destination).cookie(cookie));
+        return Reply::see_other(destination).cookie(cookie);
     }
     continue_with.push(json!({ "action": "redirect_browser_to", "redirect_browser_to": destination }));
-    let mut shown = shown(cx, &submit.who, flow).await?;
     shown.beside.insert("continue_with".into(), json!(continue_with));
-    Ok(Reply::json(200, engine::body(flow, shown)).cookie(cookie))
+    Reply::json(200, engine::body(flow, shown)).cookie(cookie)
 }

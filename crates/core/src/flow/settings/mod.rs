@@ -7,14 +7,16 @@ mod conclude;
 mod outdated;
 
 use portcullis_model::error::{ApiError, ErrorId};
-use portcullis_model::flow::{Detail, Flow, FlowKind, FlowState, FlowType};
+use portcullis_model::flow::{Detail, Flow, FlowKind, FlowState, FlowType, Notes};
 use portcullis_model::identity::IdentityWithCredentials;
 use portcullis_model::message;
 use portcullis_model::ui::order;
 use portcullis_store::{Changes, identities, parked};
 use serde_json::Value;
 
-use super::engine::{self, FlowError, Form, Loaded, Reply, Shown, Unreadable, answer_error, csrf, return_to, store_error};
+use super::engine::{
+    self, Carrier, FlowError, Form, Loaded, Parked, Reply, Shown, Unreadable, answer_error, csrf, return_to, store_error,
+};
 use crate::app::Cx;
 use crate::identity;
 use crate::method::{Method, SettingsOutcome};
@@ -77,7 +79,12 @@ async fn try_fetch(cx: &Cx) -> Result<Reply, ApiError> {
         return Err(engine::gone(cx, &loaded.flow));
     }
     let who = load_who(cx, &current).await?;
+    let kept = loaded.flow.methods.clone();
     let shown = shown(cx, &who, &mut loaded.flow).await.map_err(engine::plain)?;
+    if loaded.flow.methods != kept {
+        // What methods remember of the form that is shown now: the submit is judged by it.
+        engine::save(cx, &loaded).await?;
+    }
     Ok(Reply::json(200, engine::body(&loaded.flow, shown)))
 }
 
@@ -102,8 +109,7 @@ async fn try_submit(cx: &Cx) -> Result<Reply, ApiError> {
     let json = engine::takes_json(cx, loaded.flow.flow_type);
     let failed = |error| answer_error(cx, error, json);
     if below_required(cx, &current) {
-        let url = session::aal::step_up_url(cx, (!loaded.flow.is_native()).then_some(cx.request.url.as_str()));
-        return Ok(if json { Reply::error(session::aal::required(&url)) } else { Reply::see_other(url) });
+        return Ok(stronger(cx, &loaded.flow));
     }
     if loaded.flow.is_expired(cx.now) {
         let told = message::settings::expired(loaded.flow.expires_at);
@@ -137,15 +143,19 @@ impl Submit<'_> {
     /// Reads the form, finds its method, and has it judged.
     async fn judge(&mut self) -> Result<Reply, FlowError> {
         let cx = self.cx;
-        let unreadable = |why: &dyn std::fmt::Display| FlowError::tell(message::validation::generic(&why.to_string()));
         if cx.request.method == "GET" || cx.request.body.is_empty() {
-            if let Some(waiting) = engine::unpark(cx, &self.loaded.flow, &self.current.session).await.map_err(FlowError::api)? {
-                let change = waiting.change.clone();
-                return conclude::conclude(self, change, Some(waiting)).await;
-            }
-            return Err(nothing_waits());
+            return match self.waiting().await? {
+                Some(waiting) => conclude::conclude(self, waiting.change.clone(), Some(waiting)).await,
+                None => self.nothing_waits().await,
+            };
         }
         let form = Form::read(&cx.request).map_err(|e: Unreadable| unreadable(&e))?;
+        // Client libraries have no empty body: they send an empty object.
+        if form.is_blank()
+            && let Some(waiting) = self.waiting().await?
+        {
+            return conclude::conclude(self, waiting.change.clone(), Some(waiting)).await;
+        }
         let method = method_of(cx, &form)?;
         let settings = method.settings().ok_or_else(no_method)?;
         settings.keep(cx, &self.who, &form, &mut self.loaded.flow.notes);
@@ -165,15 +175,44 @@ impl Submit<'_> {
         }
     }
 
+    /// The change that waits in this flow, if this client may have it. What an app parked is for apps: a page that lures
+    /// its owner here must not bring it about, so it takes what any submit of an app takes.
+    async fn waiting(&self) -> Result<Option<Parked>, FlowError> {
+        let cx = self.cx;
+        if self.loaded.flow.is_native() {
+            csrf::check_native(cx).map_err(|why| unreadable(&why))?;
+            if self.current.carrier == Carrier::Cookie {
+                return Ok(None);
+            }
+        }
+        engine::unpark(cx, &self.loaded.flow, &self.current.session).await.map_err(FlowError::api)
+    }
+
+    /// The answer to whoever comes back for a change that does not wait, such as a page that is loaded again. The flow
+    /// stays as it is: nothing was submitted to it.
+    async fn nothing_waits(&mut self) -> Result<Reply, FlowError> {
+        let mut notes = Notes::default();
+        notes.tell(message::validation::generic("nothing was submitted, and nothing waits to be finished"));
+        self.loaded.flow.state = FlowState::ShowForm;
+        self.loaded.flow.notes.replace_messages(notes);
+        let shown = shown(self.cx, &self.who, &mut self.loaded.flow).await?;
+        Ok(self.reply(400, shown))
+    }
+
     /// Saves the flow and shows it: with a status to scripts and apps, as its page to browsers.
     async fn show(&mut self, status: u16) -> Result<Reply, FlowError> {
-        let cx = self.cx;
-        engine::save(cx, &self.loaded).await.map_err(FlowError::api)?;
-        let shown = shown(cx, &self.who, &mut self.loaded.flow).await?;
-        if engine::takes_json(cx, self.loaded.flow.flow_type) {
-            Ok(Reply::json(status, engine::body(&self.loaded.flow, shown)))
+        let shown = shown(self.cx, &self.who, &mut self.loaded.flow).await?;
+        engine::save(self.cx, &self.loaded).await.map_err(FlowError::api)?;
+        Ok(self.reply(status, shown))
+    }
+
+    /// The flow as it is shown: with a status to scripts and apps, as its page to browsers.
+    fn reply(&self, status: u16, shown: Shown) -> Reply {
+        let flow = &self.loaded.flow;
+        if engine::takes_json(self.cx, flow.flow_type) {
+            Reply::json(status, engine::body(flow, shown))
         } else {
-            Ok(Reply::see_other(engine::page_of(cx, &self.loaded.flow)))
+            Reply::see_other(engine::page_of(self.cx, flow))
         }
     }
 
@@ -250,6 +289,12 @@ fn step_up(cx: &Cx, flow_type: FlowType, current: &Current) -> Option<String> {
     Some(session::aal::step_up_url(cx, back.then_some(cx.request.url.as_str())))
 }
 
+/// The answer to a submit of a session that is too weak: the way up, and from there back to this submit.
+fn stronger(cx: &Cx, flow: &Flow) -> Reply {
+    let url = session::aal::step_up_url(cx, (!flow.is_native()).then_some(cx.request.url.as_str()));
+    if engine::takes_json(cx, flow.flow_type) { Reply::error(session::aal::required(&url)) } else { Reply::see_other(url) }
+}
+
 fn owned(flow: &Flow, current: &Current) -> Result<(), ApiError> {
     if flow.identity_id == Some(current.identity.id) {
         return Ok(());
@@ -305,8 +350,9 @@ fn keep(cx: &Cx, who: &IdentityWithCredentials, form: &Form, flow: &mut Flow) {
     }
 }
 
-fn nothing_waits() -> FlowError {
-    FlowError::tell(message::validation::generic("nothing was submitted, and nothing waits to be finished"))
+/// Why a body is not taken.
+fn unreadable(why: &dyn std::fmt::Display) -> FlowError {
+    FlowError::tell(message::validation::generic(&why.to_string()))
 }
 
 fn no_method() -> FlowError {

@@ -8,7 +8,4 @@ mod negotiation;
 mod notices;
 mod registration;
 mod settings;
-mod settings_acceptance;
-mod settings_form;
-mod settings_fresh;
 mod verification;
