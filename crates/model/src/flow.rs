@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -84,7 +84,7 @@ pub enum FlowState {
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct NodeNote {
     /// What was typed; `Null` if the field was left empty. Secrets never stand here.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "present")]
     pub value: Option<Value>,
     /// What is told at the node.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
@@ -92,6 +92,11 @@ pub struct NodeNote {
     /// The group of the node to add if the form has none of this name.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub group: Option<Group>,
+}
+
+/// A value that is there, also if it is null: "left empty" is not "nothing known".
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 /// What a flow remembers about its form.
@@ -295,5 +300,25 @@ impl Flow {
     #[must_use]
     pub fn is_native(&self) -> bool {
         self.flow_type == FlowType::Api
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_was_left_empty_is_remembered_as_such() {
+        let mut notes = Notes::default();
+        notes.keep("traits.name", Value::Null);
+        notes.keep("traits.email", "ada@example.org".into());
+        notes.tell_at(
+            "code",
+            Message { id: 1, text: String::new(), kind: crate::message::MessageType::Info, context: Default::default() },
+        );
+        let kept: Notes = serde_json::from_value(serde_json::to_value(&notes).unwrap()).unwrap();
+        assert_eq!(kept, notes);
+        assert_eq!(kept.nodes["traits.name"].value, Some(Value::Null));
+        assert_eq!(kept.nodes["code"].value, None);
     }
 }

@@ -53,6 +53,7 @@ impl SettingsMethod for Password {
             config: config(&hash.map_err(FlowError::hashing)?),
             version: 1,
             identifiers: None,
+            beside_none: false,
         });
         Ok(SettingsOutcome::Change(Box::new(change)))
     }
