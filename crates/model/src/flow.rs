@@ -302,3 +302,23 @@ impl Flow {
         self.flow_type == FlowType::Api
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_was_left_empty_is_remembered_as_such() {
+        let mut notes = Notes::default();
+        notes.keep("traits.name", Value::Null);
+        notes.keep("traits.email", "ada@example.org".into());
+        notes.tell_at(
+            "code",
+            Message { id: 1, text: String::new(), kind: crate::message::MessageType::Info, context: Default::default() },
+        );
+        let kept: Notes = serde_json::from_value(serde_json::to_value(&notes).unwrap()).unwrap();
+        assert_eq!(kept, notes);
+        assert_eq!(kept.nodes["traits.name"].value, Some(Value::Null));
+        assert_eq!(kept.nodes["code"].value, None);
+    }
+}

@@ -1,4 +1,6 @@
 //! Ceremonies that several methods share.
 
 pub mod code;
+pub mod guess;
 pub mod identifier;
+pub mod second_factor;

@@ -4,8 +4,10 @@
 //! through the traits below. What several methods share lives in `credential` or `identity`.
 
 mod code;
+mod lookup_secret;
 mod password;
 mod profile;
+mod totp;
 
 use async_trait::async_trait;
 use portcullis_model::credential::{Credential, CredentialType};
@@ -26,7 +28,13 @@ use crate::flow::engine::{Change, FlowError, Form, Reply};
 /// All methods, in the order in which a submit is offered to them. Adding a method takes one line here.
 #[must_use]
 pub fn all() -> Methods {
-    Methods(vec![Box::new(profile::Profile), Box::new(password::Password), Box::new(code::Code)])
+    Methods(vec![
+        Box::new(profile::Profile),
+        Box::new(password::Password),
+        Box::new(code::Code),
+        Box::new(totp::Totp),
+        Box::new(lookup_secret::LookupSecret),
+    ])
 }
 
 /// The methods of an application.
@@ -271,11 +279,22 @@ pub enum SettingsOutcome {
 /// What a method can do in settings.
 #[async_trait]
 pub trait SettingsMethod: Send + Sync {
-    /// Adds its nodes to the form.
+    /// Adds its nodes to the form. What it puts into the flow's memory is saved.
     ///
     /// # Errors
     /// If something that it must ask fails.
     async fn populate(&self, cx: &Cx, who: &IdentityWithCredentials, flow: &mut Flow, ui: &mut Ui) -> Result<(), FlowError>;
+
+    /// Whether somebody whose sign-in is too old is asked to sign in again even if the submit is wrong. What is wrong is told
+    /// afterwards. Without this it is told at once, so that nobody signs in only to be refused.
+    fn asks_first(&self) -> bool {
+        false
+    }
+
+    /// What it goes on remembering in a flow in which another method's change was saved: by default nothing.
+    fn outlives(&self, _memory: Value) -> Option<Value> {
+        None
+    }
 
     /// Remembers what was typed, so that a refused form comes back filled. Secrets are never remembered.
     fn keep(&self, _cx: &Cx, _who: &IdentityWithCredentials, _form: &Form, _notes: &mut Notes) {}

@@ -33,6 +33,9 @@ pub struct SetCredential {
     /// Its identifiers, where they do not come from the traits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identifiers: Option<Vec<String>>,
+    /// Whether it was decided on the belief that there is no such credential: one that came meanwhile is not replaced.
+    #[serde(default)]
+    pub beside_none: bool,
 }
 
 /// A change to an account.
@@ -57,10 +60,13 @@ pub struct Change {
     pub proof: Option<AuthenticationMethod>,
     /// When it takes a fresh sign-in.
     pub fresh: Fresh,
-    /// Why it is refused after all, told only to somebody who has just signed in: the reason gives a secret away, such as
-    /// that a password is the present one.
+    /// What the method is to remember in the flow, instead of any change to the account: the flow is shown again, and no
+    /// hooks run. For what takes a fresh sign-in although it saves nothing, such as showing secrets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refused: Option<Notes>,
+    pub remember: Option<Value>,
+    /// What is wrong with the submit, told in place of any change once the sign-in is fresh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Box<Notes>>,
 }
 
 impl Change {
@@ -75,6 +81,7 @@ impl Change {
             remove: Vec::new(),
             proof: None,
             fresh,
+            remember: None,
             refused: None,
         }
     }
@@ -82,6 +89,19 @@ impl Change {
     /// The types of credentials that it is about.
     pub fn credentials(&self) -> impl Iterator<Item = CredentialType> {
         self.set.iter().map(|set| set.kind).chain(self.remove.iter().copied())
+    }
+
+    /// A submit that is wrong, told when the sign-in is fresh.
+    #[must_use]
+    pub fn refused(method: &str, notes: Box<Notes>) -> Self {
+        Self { refused: Some(notes), ..Self::by(method, Fresh::Always) }
+    }
+
+    /// Whether it would replace a credential that was not there when it was decided.
+    #[must_use]
+    pub fn is_overtaken(&self, who: &IdentityWithCredentials) -> bool {
+        let holds = |kind| who.credential(kind).is_some_and(|c| c.config.as_object().is_some_and(|data| !data.is_empty()));
+        self.set.iter().any(|set| set.beside_none && holds(set.kind))
     }
 
     /// The account with this change, its credentials sorted by type. Identifiers and addresses are not yet worked out.

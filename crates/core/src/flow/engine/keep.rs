@@ -93,11 +93,20 @@ pub async fn begin(cx: &Cx, mut changes: Changes) -> Result<(), ApiError> {
 /// # Errors
 /// If the database fails.
 pub async fn save(cx: &Cx, loaded: &Loaded) -> Result<(), ApiError> {
+    save_unchanged(cx, loaded).await.map(drop)
+}
+
+/// As [`save`], and says whether it was saved: not if the flow changed meanwhile.
+///
+/// # Errors
+/// If the database fails.
+pub async fn save_unchanged(cx: &Cx, loaded: &Loaded) -> Result<bool, ApiError> {
     let mut changes = Changes::new();
     changes.durability(portcullis_store::Durability::Relaxed);
     update(cx, &mut changes, loaded);
     match cx.store().commit(changes).await {
-        Ok(_) | Err(portcullis_store::StoreError::Conflict { .. }) => Ok(()),
+        Ok(_) => Ok(true),
+        Err(portcullis_store::StoreError::Conflict { .. }) => Ok(false),
         Err(error) => Err(store_error(&error)),
     }
 }

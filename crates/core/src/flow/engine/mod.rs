@@ -21,8 +21,10 @@ pub use change::{Change, Fresh, SetCredential};
 pub use expired::{gone, replaced};
 pub use fault::{FlowError, answer_error, error_page, plain, store_error};
 pub use form::{Field, Form, Unreadable, json_type, transient_payload};
-pub use keep::{Loaded, begin, flow_id, insert, insert_new, load, load_by_parameter, save, update};
-pub use parked::{Parked, of_browser as browser_holder, of_session as session_holder, park, take_parked, unpark};
+pub use keep::{Loaded, begin, flow_id, insert, insert_new, load, load_by_parameter, save, save_unchanged, update};
+pub use parked::{
+    Parked, of_browser as browser_holder, of_session as session_holder, park, prolong_parking, take_parked, unpark,
+};
 pub use reply::{Body, CookieChange, Reply};
 pub use request::{Carrier, CsrfCookie, MediaType, Presented, Request, Wants};
 pub use show::{Shown, begun, body, csrf_node, dress, page, page_of, ui_for, with_parameter};

@@ -117,6 +117,14 @@ pub fn take_parked(changes: &mut Changes, flow: &Flow, parked: &Parked) {
     parked::take(changes, flow.id, &parked.holder);
 }
 
+/// The cookie of a browser that parked something lives on for as long as something that it parks now would wait: other
+/// forms may still hold what it opens.
+#[must_use]
+pub fn prolong_parking(cx: &Cx) -> Option<CookieChange> {
+    let handle = cx.request.parked_cookie.clone()?;
+    Some(CookieChange::SetParked { handle, expires_at: cx.now.plus(WAIT) })
+}
+
 /// The hash by which a browser's cookie finds what it parked.
 #[must_use]
 pub fn of_browser(cx: &Cx, handle: &str) -> Vec<u8> {

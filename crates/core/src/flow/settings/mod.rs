@@ -1,21 +1,23 @@
 //! Settings: people change everything about themselves.
 //!
 //! `begin`, `fetch` and `submit` follow the documented order of checks line by line; [`conclude`] turns a change that a
-//! method asked for into one commit.
+//! method asked for into one commit; [`later`] keeps what was sent too early.
 
 mod conclude;
+mod later;
 mod outdated;
 
 use portcullis_model::error::{ApiError, ErrorId};
 use portcullis_model::flow::{Detail, Flow, FlowKind, FlowState, FlowType, Notes};
-use portcullis_model::identity::IdentityWithCredentials;
+use portcullis_model::identity::{Identity, IdentityWithCredentials};
 use portcullis_model::message;
+use portcullis_model::session::Session;
 use portcullis_model::ui::order;
 use portcullis_store::{Changes, identities, parked};
 use serde_json::Value;
 
 use super::engine::{
-    self, Carrier, FlowError, Form, Loaded, Parked, Reply, Shown, Unreadable, answer_error, csrf, return_to, store_error,
+    self, Carrier, Change, FlowError, Form, Loaded, Parked, Reply, Shown, Unreadable, answer_error, csrf, return_to, store_error,
 };
 use crate::app::Cx;
 use crate::identity;
@@ -71,7 +73,7 @@ async fn try_fetch(cx: &Cx) -> Result<Reply, ApiError> {
     };
     let mut loaded = engine::load_by_parameter(cx, FlowKind::Settings, "id").await?;
     owned(&loaded.flow, &current)?;
-    if below_required(cx, &current) {
+    if below_required(cx, &current.session, &current.identity) {
         let page = engine::page_of(cx, &loaded.flow);
         return Err(session::aal::required(&session::aal::step_up_url(cx, Some(&page))));
     }
@@ -79,12 +81,18 @@ async fn try_fetch(cx: &Cx) -> Result<Reply, ApiError> {
         return Err(engine::gone(cx, &loaded.flow));
     }
     let who = load_who(cx, &current).await?;
-    let kept = loaded.flow.methods.clone();
-    let shown = shown(cx, &who, &mut loaded.flow).await.map_err(engine::plain)?;
-    if loaded.flow.methods != kept {
-        // What methods remember of the form that is shown now: the submit is judged by it.
-        engine::save(cx, &loaded).await?;
-    }
+    let mut tries = 0;
+    let shown = loop {
+        let remembered = loaded.flow.methods.clone();
+        let shown = shown(cx, &who, &mut loaded.flow).await.map_err(engine::plain)?;
+        tries += 1;
+        // A form that shows something new, such as a secret since the old one was unlinked elsewhere, must remember it.
+        let is_new = loaded.flow.methods != remembered;
+        if !is_new || tries == engine::TRIES || engine::save_unchanged(cx, &loaded).await? {
+            break shown;
+        }
+        loaded = engine::load_by_parameter(cx, FlowKind::Settings, "id").await?;
+    };
     Ok(Reply::json(200, engine::body(&loaded.flow, shown)))
 }
 
@@ -99,7 +107,7 @@ pub async fn submit(cx: &Cx) -> Reply {
 
 async fn try_submit(cx: &Cx) -> Result<Reply, ApiError> {
     let Some(current) = session::current(cx).await? else {
-        keep_for_later(cx).await;
+        later::keep_typed(cx).await;
         return Ok(no_session(cx));
     };
     let id = engine::flow_id(cx)?;
@@ -108,13 +116,14 @@ async fn try_submit(cx: &Cx) -> Result<Reply, ApiError> {
         .ok_or_else(|| ApiError::not_found("There is no settings flow of this id."))?;
     let json = engine::takes_json(cx, loaded.flow.flow_type);
     let failed = |error| answer_error(cx, error, json);
-    if below_required(cx, &current) {
-        return Ok(stronger(cx, &loaded.flow));
+    if let Some(mut reply) = step_up_to_submit(cx, &current.session, &current.identity, &loaded.flow) {
+        reply.cookies.extend(later::park(cx, current, loaded).await);
+        return Ok(reply);
     }
     if loaded.flow.is_expired(cx.now) {
         let told = message::settings::expired(loaded.flow.expires_at);
         let mut new = new_flow(cx, loaded.flow.flow_type, None, &current);
-        carry_over(cx, &loaded.flow, &current, &mut new).await;
+        later::carry_over(cx, &loaded.flow, &current, &mut new).await;
         return Ok(engine::replaced(cx, &loaded.flow, new, told).await);
     }
     if let Err(error) = owned(&loaded.flow, &current) {
@@ -165,7 +174,13 @@ impl Submit<'_> {
             FlowType::Browser => csrf::check_browser(cx, &form).map_err(FlowError::api)?,
             FlowType::Api => csrf::check_native(cx).map_err(|why| unreadable(&why))?,
         }
-        match settings.submit(cx, &self.who, &mut self.loaded.flow, &form).await? {
+        let outcome = match settings.submit(cx, &self.who, &mut self.loaded.flow, &form).await {
+            Err(FlowError::Invalid(notes)) if settings.asks_first() && !conclude::is_fresh(self, None) => {
+                SettingsOutcome::Change(Box::new(Change::refused(method.id(), notes)))
+            }
+            outcome => outcome?,
+        };
+        match outcome {
             SettingsOutcome::Change(change) => conclude::conclude(self, *change, None).await,
             SettingsOutcome::Answered(reply) => Ok(*reply),
             SettingsOutcome::ShowUi => {
@@ -276,23 +291,32 @@ async fn load_who(cx: &Cx, current: &Current) -> Result<IdentityWithCredentials,
         .ok_or_else(session::inactive)
 }
 
-fn below_required(cx: &Cx, current: &Current) -> bool {
-    !session::aal::satisfies(cx, cx.config().selfservice.flows.settings.required_aal, &current.session, &current.identity)
+fn below_required(cx: &Cx, session: &Session, identity: &Identity) -> bool {
+    !session::aal::satisfies(cx, cx.config().selfservice.flows.settings.required_aal, session, identity)
+}
+
+/// The answer to a submit of somebody whose session is too weak: the way up, and back to this submit. `None` if it is
+/// strong enough.
+fn step_up_to_submit(cx: &Cx, session: &Session, identity: &Identity, flow: &Flow) -> Option<Reply> {
+    if !below_required(cx, session, identity) {
+        return None;
+    }
+    Some(stronger(cx, flow))
+}
+
+/// The way up for a session that is too weak for a submit, and from there back to it.
+fn stronger(cx: &Cx, flow: &Flow) -> Reply {
+    let url = session::aal::step_up_url(cx, (!flow.is_native()).then_some(cx.request.url.as_str()));
+    if engine::takes_json(cx, flow.flow_type) { Reply::error(session::aal::required(&url)) } else { Reply::see_other(url) }
 }
 
 /// Where somebody must go whose session is too weak to begin; `None` if it is strong enough.
 fn step_up(cx: &Cx, flow_type: FlowType, current: &Current) -> Option<String> {
-    if !below_required(cx, current) {
+    if !below_required(cx, &current.session, &current.identity) {
         return None;
     }
     let back = flow_type == FlowType::Browser && cx.request.parameter("return_to").is_some();
     Some(session::aal::step_up_url(cx, back.then_some(cx.request.url.as_str())))
-}
-
-/// The answer to a submit of a session that is too weak: the way up, and from there back to this submit.
-fn stronger(cx: &Cx, flow: &Flow) -> Reply {
-    let url = session::aal::step_up_url(cx, (!flow.is_native()).then_some(cx.request.url.as_str()));
-    if engine::takes_json(cx, flow.flow_type) { Reply::error(session::aal::required(&url)) } else { Reply::see_other(url) }
 }
 
 fn owned(flow: &Flow, current: &Current) -> Result<(), ApiError> {
@@ -317,36 +341,6 @@ fn no_session(cx: &Cx) -> Reply {
         Reply::error(session::inactive())
     } else {
         Reply::redirect(302, engine::page(cx, FlowKind::Login))
-    }
-}
-
-/// Puts what was typed into an expired form of one's own into the new one.
-async fn carry_over(cx: &Cx, old: &Flow, current: &Current, new: &mut Flow) {
-    if let (Ok(()), Ok(form), Ok(who)) = (owned(old, current), Form::read(&cx.request), load_who(cx, current).await) {
-        keep(cx, &who, &form, new);
-    }
-}
-
-/// Keeps what was typed into a form whose session is over, so that it is there after the next sign-in. Only the browser
-/// that opened the form may do so; if anything is amiss, nothing is kept and nothing is told.
-async fn keep_for_later(cx: &Cx) {
-    let (Ok(id), Ok(form)) = (engine::flow_id(cx), Form::read(&cx.request)) else { return };
-    let Ok(Some(mut loaded)) = engine::load(cx, FlowKind::Settings, id).await else { return };
-    let flow = &mut loaded.flow;
-    let by_its_browser = !flow.is_native() && csrf::same_browser(cx, flow).is_ok() && csrf::check_browser(cx, &form).is_ok();
-    let Some(owner) = flow.identity_id.filter(|_| by_its_browser && !flow.is_expired(cx.now)) else { return };
-    if let Ok(Some(who)) = identities::get_with_credentials(cx.store(), owner).await {
-        keep(cx, &who, &form, flow);
-        if let Err(error) = engine::save(cx, &loaded).await {
-            tracing::debug!(?error, "what was typed without a session is not kept");
-        }
-    }
-}
-
-/// Keeps what was typed for a method at the form's nodes. Methods leave secrets out.
-fn keep(cx: &Cx, who: &IdentityWithCredentials, form: &Form, flow: &mut Flow) {
-    if let Ok(Some(settings)) = method_of(cx, form).map(Method::settings) {
-        settings.keep(cx, who, form, &mut flow.notes);
     }
 }
 

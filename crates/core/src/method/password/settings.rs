@@ -48,7 +48,7 @@ impl SettingsMethod for Password {
                 // the same either way, so that the time that it takes does not tell either.
                 let mut notes = Notes::default();
                 notes.tell_at("password", message::settings::same_password());
-                change.refused = Some(notes);
+                change.refused = Some(Box::new(notes));
             }
         }
         let hash = cx.app.passwords.hash(&cx.hash_settings(), Secret::from(password), client).await;
@@ -57,6 +57,7 @@ impl SettingsMethod for Password {
             config: config(&hash.map_err(FlowError::hashing)?),
             version: 1,
             identifiers: None,
+            beside_none: false,
         });
         Ok(SettingsOutcome::Change(Box::new(change)))
     }
