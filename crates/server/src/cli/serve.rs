@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::source::Files;
 use super::{Failure, output};
-use crate::app::{self, Surroundings};
+use crate::app::{self, DatabaseError, Surroundings};
 use crate::http::client::{Proxies, TRUSTED_PROXIES};
 use crate::http::edge::Edge;
 use crate::http::listen::{self, Bound};
@@ -50,8 +50,7 @@ pub(super) struct Args {
 
 /// Serves until a signal says to end.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    // It fails only where one is installed already, which is as good.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    super::install_tls();
     let flags = Flags { dev: args.dev, watch_courier: args.watch_courier, sqa_opt_out: args.sqa_opt_out, ..Flags::default() };
     let mut sources = args.files.sources(flags);
     sources.secrets = Some(secrets(&sources)?);
@@ -78,7 +77,7 @@ fn secrets(sources: &Sources) -> Result<MadeSecrets, Failure> {
     let folder = sources.data_folder();
     app::make_private_folder(&folder)
         .map_err(|e| Failure::Said(format!("the data folder {} cannot be made: {e}", folder.display())))?;
-    first_run::secrets(&folder.join("secrets.json"), &OsRng).map_err(Failure::of)
+    first_run::secrets(&first_run::secrets_file(sources), &OsRng).map_err(Failure::of)
 }
 
 fn variable<'s>(sources: &'s Sources, name: &str) -> Option<&'s str> {
@@ -107,7 +106,10 @@ async fn start_and_serve(loaded: Loaded, sources: Sources, proxies: Proxies) -> 
         store = open(config.dsn.expose()) => store?,
         () = signals.first() => return Ok(()),
     };
-    app::prepare(&store, config.dsn.expose()).await.map_err(Failure::of)?;
+    app::prepare(&store, config.dsn.expose()).await.map_err(|error| match error {
+        DatabaseError::Store(error) => Failure::of_store(error),
+        pending @ DatabaseError::Pending(_) => Failure::of(pending),
+    })?;
     let app = app::compose(config.clone(), store.clone(), around).await.map_err(Failure::of)?;
     let edge = Arc::new(Edge::new(Arc::clone(&app), proxies));
     let public = Bound::open(Port::Public, &config.serve.public).await.map_err(Failure::of)?;
@@ -150,7 +152,7 @@ async fn open(dsn: &str) -> Result<Store, Failure> {
                 tracing::warn!(reason, "the database does not answer yet");
                 tokio::time::sleep(DATABASE_PAUSE).await;
             }
-            Err(error) => return Err(Failure::Said(format!("the database cannot be opened: {error}"))),
+            Err(error) => return Err(Failure::of_store(error)),
         }
     }
 }
