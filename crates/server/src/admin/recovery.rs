@@ -63,9 +63,7 @@ async fn try_code(cx: &Cx) -> Result<HandedOver, ApiError> {
 /// Makes a link, and the flow that it belongs to.
 pub async fn link(cx: &Cx) -> Reply {
     match try_link(cx).await {
-        Ok(made) => {
-            Reply::json(200, json!({ "recovery_link": made.issued.link, "expires_at": made.flow.expires_at }))
-        }
+        Ok(made) => Reply::json(200, json!({ "recovery_link": made.issued.link, "expires_at": made.flow.expires_at })),
         Err(error) => Reply::error(error),
     }
 }

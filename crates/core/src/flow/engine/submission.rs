@@ -67,8 +67,7 @@ impl<'a, S: Showing> Submission<'a, S> {
     /// # Errors
     /// Message 4000001 if it cannot be read, 4000026 if what was sent along is no object.
     pub fn read_form(&mut self) -> Result<Form, FlowError> {
-        let form =
-            Form::read(&self.cx.request).map_err(|why| FlowError::tell(message::validation::generic(&why.to_string())))?;
+        let form = Form::read(&self.cx.request).map_err(|why| FlowError::tell(message::validation::generic(&why.to_string())))?;
         self.transient_payload = Some(transient_payload(&form)?);
         Ok(form)
     }

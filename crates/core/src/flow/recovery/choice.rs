@@ -8,7 +8,7 @@ use portcullis_model::flow::{Detail, FlowState};
 use portcullis_model::message;
 use portcullis_model::normal;
 
-use super::{Replacement, Submit, check_csrf, decide, no_method, refuse_signed_in, replaced, send};
+use super::{Replacement, Submit, decide, no_method, refuse_foreign, refuse_signed_in, replaced, send};
 use crate::credential::address::{choices, via_of};
 use crate::flow::engine::{Echo, Field, FlowError, Form, Reply};
 use crate::method::{Method, RecoveryMethod};
@@ -69,7 +69,9 @@ pub(super) async fn judge(
     if form.method().map_or(step != Step::Code, |named| named != method.id()) {
         return Err(no_method());
     }
-    check_csrf(submit, form)?;
+    if let Some(refused) = refuse_foreign(submit, form).await? {
+        return Ok(refused);
+    }
     if step == Step::Code {
         let outcome = recovery.submit(cx, &mut submit.loaded.flow, form).await?;
         return decide(submit, method.id(), outcome).await;
@@ -144,10 +146,9 @@ fn remember(submit: &mut Submit<'_>, typed: &str) {
 fn required<'f>(form: &'f Form, name: &str) -> Result<&'f str, FlowError> {
     match form.field(name) {
         Field::Text(text) if !text.trim().is_empty() => Ok(text),
-        Field::Other(value) => Err(FlowError::tell_at(
-            name,
-            message::validation::wrong_type(&["string"], crate::flow::engine::json_type(value)),
-        )),
+        Field::Other(value) => {
+            Err(FlowError::tell_at(name, message::validation::wrong_type(&["string"], crate::flow::engine::json_type(value))))
+        }
         _ => Err(FlowError::tell_at(name, message::validation::required(name))),
     }
 }

@@ -142,9 +142,7 @@ async fn answer(submit: &mut Submit<'_>, end: End<'_>) -> Result<Reply, FlowErro
     let flow = &mut submit.loaded.flow;
     let mut reply = match (json, &end.settings) {
         (false, Some((_, url))) => Reply::see_other(url.clone()),
-        (false, None) => {
-            Reply::see_other(return_to::destination(cx, FlowKind::Recovery, end.method, flow.return_to.as_deref()))
-        }
+        (false, None) => Reply::see_other(return_to::destination(cx, FlowKind::Recovery, end.method, flow.return_to.as_deref())),
         (true, Some((_, url))) if !transitions => Reply::error(
             ApiError::new(422, "The account is recovered. Send the browser to the address that is named.")
                 .id(ErrorId::BrowserLocationChangeRequired)

@@ -24,7 +24,7 @@ use crate::crypto::tokens::CsrfSecret;
 use crate::flow::engine::{
     self, CookieChange, Echo, Field, FlowError, Form, Reply, Showing, Shown, Submission, answer_error, csrf, return_to,
 };
-use crate::method::{Method, RecoveryMethod, RecoveryOutcome, Recipient};
+use crate::method::{Method, Recipient, RecoveryMethod, RecoveryOutcome};
 use crate::session;
 
 /// Begins a recovery flow.
@@ -138,7 +138,9 @@ async fn judge(submit: &mut Submit<'_>) -> Result<Reply, FlowError> {
     if email.is_none() && !is_answer {
         return Err(FlowError::tell_at("email", message::validation::required("email")));
     }
-    check_csrf(submit, &form)?;
+    if let Some(refused) = refuse_foreign(submit, &form).await? {
+        return Ok(refused);
+    }
     let Some(email) = email.filter(|_| !is_answer) else {
         let outcome = recovery.submit(cx, &mut submit.loaded.flow, &form).await?;
         return decide(submit, method.id(), outcome).await;
@@ -172,9 +174,27 @@ async fn decide(submit: &mut Submit<'_>, method: &str, outcome: RecoveryOutcome)
     }
 }
 
-/// Flows of browsers are submitted by the browser that began them; nobody's browser began an administrator's.
-fn check_csrf(submit: &Submit<'_>, form: &Form) -> Result<(), FlowError> {
-    if is_by_admin(&submit.loaded.flow) { Ok(()) } else { submit.check_csrf(form) }
+/// The answer to a submit that the browser which began the flow did not send. Nobody's browser began an administrator's.
+async fn refuse_foreign(submit: &Submit<'_>, form: &Form) -> Result<Option<Reply>, FlowError> {
+    let cx = submit.cx;
+    if is_by_admin(&submit.loaded.flow) {
+        return Ok(None);
+    }
+    let error = match submit.check_csrf(form) {
+        Ok(()) => return Ok(None),
+        Err(FlowError::Api(error)) => error,
+        Err(other) => return Err(other),
+    };
+    let reply = answer_error(cx, *error, submit.takes_json()).await;
+    let is_link = of_id(cx, carrier(&submit.loaded.flow)).is_none_or(|(_, recovery)| !recovery.takes_answers());
+    let from_elsewhere = cx.request.header("sec-fetch-site") == Some("cross-site");
+    if is_link || from_elsewhere {
+        return Ok(Some(reply));
+    }
+    // A browser that lost its secret gets one, so that it can begin again at once; one that has one keeps it, and its forms
+    // stay good.
+    let secret = cx.request.csrf_secret.clone().unwrap_or_else(|| CsrfSecret::new(cx.rng()));
+    Ok(Some(reply.cookie(CookieChange::SetCsrf(secret))))
 }
 
 /// Whoever is signed in has nothing to recover.
@@ -244,8 +264,8 @@ async fn replaced(submit: &Submit<'_>, told: Message, why: Replacement) -> Resul
     }
     new.notes.tell(told);
     // A browser that has no secret could not fetch the new flow.
-    let renewed = (why == Replacement::Spent || (flow_type == FlowType::Browser && new.csrf.is_none()))
-        .then(|| CsrfSecret::new(cx.rng()));
+    let renewed =
+        (why == Replacement::Spent || (flow_type == FlowType::Browser && new.csrf.is_none())).then(|| CsrfSecret::new(cx.rng()));
     if let (FlowType::Browser, Some(secret)) = (flow_type, &renewed) {
         new.csrf = Some(csrf::binding_of(secret));
     }

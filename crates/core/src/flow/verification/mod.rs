@@ -136,8 +136,8 @@ async fn judge(submit: &mut Submit<'_>) -> Result<Reply, FlowError> {
         Field::Absent | Field::Text(_) => None,
     };
     let waits = submit.loaded.flow.state == FlowState::SentEmail;
-    let is_answer = verification.takes_answers()
-        && (form.text("code").is_some_and(|code| !code.is_empty()) || (typed.is_none() && waits));
+    let is_answer =
+        verification.takes_answers() && (form.text("code").is_some_and(|code| !code.is_empty()) || (typed.is_none() && waits));
     check_method(cx, &form, method, is_answer)?;
     if is_answer {
         if submit.loaded.flow.state == FlowState::PassedChallenge {
@@ -155,10 +155,11 @@ async fn judge(submit: &mut Submit<'_>) -> Result<Reply, FlowError> {
     if let Some(fault) = verification.check_address(cx, &typed) {
         return Err(FlowError::tell_at("email", fault));
     }
-    submit.check_csrf(&form)?;
+    // A finished flow has nothing to guard: whoever asks is sent to a new one.
     if submit.loaded.flow.state == FlowState::PassedChallenge {
         return finished(submit).await;
     }
+    submit.check_csrf(&form)?;
     send(submit, verification, &typed).await
 }
 
@@ -193,16 +194,16 @@ async fn finished(submit: &Submit<'_>) -> Result<Reply, FlowError> {
 /// verifies an address. Whoever opens it may see the flow.
 async fn fill_in_code(submit: &mut Submit<'_>, code: &str) -> Result<Reply, FlowError> {
     let cx = submit.cx;
-    let renewed = CsrfSecret::new(cx.rng());
+    let secret = cx.request.csrf_secret.clone().unwrap_or_else(|| CsrfSecret::new(cx.rng()));
     let flow = &mut submit.loaded.flow;
     if flow.state == FlowState::SentEmail {
         flow.notes.keep("code", code.into());
     }
     if !flow.is_native() {
-        flow.csrf = Some(csrf::binding_of(&renewed));
+        flow.csrf = Some(csrf::binding_of(&secret));
     }
     engine::save(cx, &submit.loaded).await.map_err(FlowError::api)?;
-    Ok(Reply::see_other(engine::page_of(cx, &submit.loaded.flow)).cookie(CookieChange::SetCsrf(renewed)))
+    Ok(Reply::see_other(engine::page_of(cx, &submit.loaded.flow)).cookie(CookieChange::SetCsrf(secret)))
 }
 
 /// Writes to an address, as it was typed. Whether anybody owns it is not told.

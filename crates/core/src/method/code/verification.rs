@@ -125,7 +125,13 @@ impl VerificationMethod for Code {
                 let mut changes = Changes::new();
                 codes::consume(&mut changes, found.id, cx.now);
                 let (address, via) = (found.address, found.via);
-                Ok(VerificationOutcome::Proved { identity_id, address, via, changes, told_if_used: message::verification::already_done() })
+                Ok(VerificationOutcome::Proved {
+                    identity_id,
+                    address,
+                    via,
+                    changes,
+                    told_if_used: message::verification::already_done(),
+                })
             }
             Judged::Wrong => {
                 flow.notes.clear_messages();
