@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::identity::Via;
 use crate::message::Message;
 use crate::session::Aal;
 use crate::time::Timestamp;
@@ -76,6 +77,14 @@ pub enum FlowState {
     Success,
     /// A code or link was sent.
     SentEmail,
+    /// Recovery with a choice of addresses: any address of the account is asked for.
+    RecoveryAwaitingAddress,
+    /// Recovery with a choice of addresses: one of the account's is to be chosen.
+    RecoveryAwaitingAddressChoice,
+    /// Recovery with a choice of addresses: the chosen one is to be typed in full.
+    RecoveryConfirmingAddress,
+    /// Recovery with a choice of addresses: a code was sent.
+    RecoveryAwaitingCode,
     /// The challenge was met.
     PassedChallenge,
 }
@@ -211,6 +220,25 @@ pub enum Detail {
     Recovery {
         /// The method that carries the flow: `code` or `link`.
         method: String,
+        /// The address that a code or link was sent to, as typed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<String>,
+        /// Whether people choose among their account's addresses. Decided when the flow is made.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        choosing: bool,
+        /// The address that somebody came with, as typed, where they choose among several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        came_with: Option<String>,
+        /// The channel of the address that was chosen and is to be typed in full. The address itself is not kept, so that no
+        /// form can show it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        chosen: Option<Via>,
+        /// Whether recovery ends without a settings flow.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        skip_settings: bool,
+        /// Whether an administrator made it: no browser began it, so none is asked for.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        by_admin: bool,
     },
     /// Proving an address.
     Verification {

@@ -2,7 +2,7 @@
 
 use super::table::{Action, Methods, Row, direct, operation};
 use super::{health, ports};
-use crate::admin::{identities, sessions};
+use crate::admin::{identities, recovery, sessions};
 
 /// All rows.
 #[must_use]
@@ -27,6 +27,9 @@ pub fn rows() -> Vec<Row> {
         operation(Methods::DELETE, "/identities/{}/credentials/{}", |cx, params| {
             Box::pin(identities::delete_credential(cx, params.first(), params.second()))
         }),
+        // Recovery.
+        operation(Methods::POST, "/recovery/code", |cx, _| Box::pin(recovery::code(cx))),
+        operation(Methods::POST, "/recovery/link", |cx, _| Box::pin(recovery::link(cx))),
         // Sessions.
         operation(Methods::GET, "/identities/{}/sessions", |cx, params| Box::pin(sessions::of_identity(cx, params.first()))),
         operation(Methods::DELETE, "/identities/{}/sessions", |cx, params| {

@@ -2,7 +2,7 @@
 
 use portcullis_core::app::Cx;
 use portcullis_core::flow::engine::{self, Reply};
-use portcullis_core::flow::{error, login, logout, registration, settings, verification};
+use portcullis_core::flow::{error, login, logout, recovery, registration, settings, verification};
 use portcullis_model::flow::{FlowKind, FlowType};
 
 use super::ports;
@@ -35,6 +35,10 @@ pub fn rows() -> Vec<Row> {
         operation(Methods::GET, "/self-service/settings/api", |cx, _| Box::pin(settings::begin(cx, FlowType::Api))),
         operation(Methods::GET, "/self-service/settings/flows", |cx, _| Box::pin(settings::fetch(cx))),
         operation(Methods::GET, "/.well-known/change-password", |cx, _| Box::pin(async { change_password(cx) })),
+        // Getting back into an account.
+        operation(Methods::GET, "/self-service/recovery/browser", |cx, _| Box::pin(recovery::begin(cx, FlowType::Browser))),
+        operation(Methods::GET, "/self-service/recovery/api", |cx, _| Box::pin(recovery::begin(cx, FlowType::Api))),
+        operation(Methods::GET, "/self-service/recovery/flows", |cx, _| Box::pin(recovery::fetch(cx))),
         // Proving an address.
         operation(Methods::GET, "/self-service/verification/browser", |cx, _| {
             Box::pin(verification::begin(cx, FlowType::Browser))
@@ -65,6 +69,7 @@ pub fn rows() -> Vec<Row> {
     for methods in SUBMIT {
         rows.push(operation(methods, "/self-service/login", |cx, _| Box::pin(login::submit(cx))));
         rows.push(operation(methods, "/self-service/registration", |cx, _| Box::pin(registration::submit(cx))));
+        rows.push(operation(methods, "/self-service/recovery", |cx, _| Box::pin(recovery::submit(cx))));
         rows.push(operation(methods, "/self-service/verification", |cx, _| Box::pin(verification::submit(cx))));
         rows.push(operation(methods, "/self-service/settings", |cx, _| Box::pin(settings::submit(cx))));
     }

@@ -1,5 +1,5 @@
 //! What all flows share: requests and replies without HTTP, forms, `return_to`, anti-CSRF, keeping and showing flows,
-//! expiry, hooks, parked submits, and how a failure reaches the client.
+//! expiry, submits, hooks, parked submits, and how a failure reaches the client.
 //!
 //! Each stage is a function; a flow's file calls them in the order that its reference gives.
 
@@ -15,10 +15,11 @@ mod reply;
 mod request;
 pub mod return_to;
 mod show;
+mod submission;
 
 pub use after::{After, Pending, Verification, run_after, run_before, run_deciding};
 pub use change::{Change, Fresh, SetCredential};
-pub use expired::{gone, replaced};
+pub use expired::{expired, gone, replaced};
 pub use fault::{FlowError, answer_error, error_page, plain, store_error};
 pub use form::{Field, Form, Unreadable, json_type, transient_payload};
 pub use keep::{Loaded, begin, flow_id, insert, insert_new, load, load_by_parameter, save, save_unchanged, update};
@@ -28,6 +29,7 @@ pub use parked::{
 pub use reply::{Body, CookieChange, Reply};
 pub use request::{Carrier, CsrfCookie, MediaType, Presented, Request, Wants};
 pub use show::{Shown, begun, body, csrf_node, dress, page, page_of, ui_for, with_parameter};
+pub use submission::{Echo, Showing, Submission, see_instead};
 
 use std::sync::Arc;
 

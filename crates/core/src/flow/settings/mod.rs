@@ -283,6 +283,28 @@ fn new_flow(cx: &Cx, flow_type: FlowType, return_to: Option<String>, current: &C
     flow
 }
 
+/// A settings flow for whoever has just been recovered, not stored yet. It tells so, and leads to `return_to`.
+///
+/// # Errors
+/// If something that the form must ask fails.
+pub(super) async fn after_recovery(
+    cx: &Cx,
+    flow_type: FlowType,
+    who: &IdentityWithCredentials,
+    return_to: Option<String>,
+    told: message::Message,
+) -> Result<Flow, FlowError> {
+    let mut flow = engine::new_flow(cx, flow_type, FlowState::ShowForm, Detail::Settings, return_to);
+    flow.identity_id = Some(who.identity.id);
+    if let Some(return_to) = &flow.return_to {
+        flow.request_url = engine::with_parameter(&flow.request_url, "return_to", return_to);
+    }
+    flow.notes.tell(told);
+    // Methods remember what the form showed when it was opened.
+    shown(cx, who, &mut flow).await?;
+    Ok(flow)
+}
+
 /// Reads the account anew, with its credentials.
 async fn load_who(cx: &Cx, current: &Current) -> Result<IdentityWithCredentials, ApiError> {
     identities::get_with_credentials(cx.store(), current.identity.id)
