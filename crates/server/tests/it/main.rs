@@ -7,6 +7,7 @@ mod concurrency;
 mod http;
 mod journey;
 mod leaks;
+mod mailbox;
 mod pages;
 mod schemas;
 mod self_service;
