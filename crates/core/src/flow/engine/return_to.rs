@@ -30,8 +30,8 @@ pub fn check(config: &Config, wish: &str) -> Result<Url, ApiError> {
     // A relative wish has the host and port of the default page, as that is written.
     let written =
         if Url::parse(wish).is_ok() || wish.starts_with("//") { wish } else { &config.selfservice.default_browser_return_url };
-    let own = own_self_service(config);
-    let mut allowed = config.selfservice.allowed_return_urls.iter().map(String::as_str).chain([own.as_str()]);
+    let own: Vec<String> = own_pages(config).collect();
+    let mut allowed = config.selfservice.allowed_return_urls.iter().chain(&own);
     if allowed.any(|entry| admits(config, entry, written, &url)) {
         return Ok(url);
     }
@@ -110,10 +110,12 @@ fn has_bad_escape(wish: &str) -> bool {
     })
 }
 
-/// The server's own self-service pages are always allowed.
-fn own_self_service(config: &Config) -> String {
+/// What is always allowed: the server's own self-service routes and built-in pages.
+fn own_pages(config: &Config) -> impl Iterator<Item = String> {
     let base = config.public_base_url().as_str();
-    format!("{}/self-service", base.strip_suffix('/').unwrap_or(base))
+    let base = base.strip_suffix('/').unwrap_or(base);
+    let built_in = FlowKind::ALL.into_iter().filter(|kind| config.flow(*kind).ui_url.is_none());
+    std::iter::once(format!("{base}/self-service")).chain(built_in.map(move |kind| format!("{base}/{kind}")))
 }
 
 /// Whether an entry of the list lets a URL through: same scheme, same host and port as written, and a path that begins
