@@ -151,6 +151,7 @@ async fn attempt(
     let flow = &mut submit.loaded.flow;
     flow.state = FlowState::Success;
     flow.notes = Default::default();
+    flow.notes.about = Some(change.method.clone());
     flow.notes.tell(message::settings::saved());
     forget(cx, flow, &change.method);
     // What the form of the changed account makes methods remember, such as a secret that it shows, is saved with it.

@@ -162,7 +162,7 @@ mod tests {
         use CredentialType::{Password, Totp};
         let set = |kind| {
             let mut change = Change::by("x", Fresh::Always);
-            change.set.push(SetCredential { kind, config: json!({}), version: 1, identifiers: None });
+            change.set.push(SetCredential { kind, config: json!({}), version: 1, identifiers: None, beside_none: false });
             change
         };
         let remove = |kind| {
