@@ -2,17 +2,13 @@
 
 use super::table::{Action, Methods, Row, direct, operation};
 use super::{health, ports};
-use crate::admin::{identities, recovery, sessions};
+use crate::admin::{courier, identities, recovery, sessions};
 
 /// All rows.
 #[must_use]
 pub fn rows() -> Vec<Row> {
-    let mut rows = vec![
-        direct(Methods::GET, "/health/alive", |_, _, _| Box::pin(async { health::alive() })),
-        direct(Methods::GET, "/health/ready", |_, cx, _| Box::pin(health::ready(cx))),
-        direct(Methods::GET, "/health/config", |_, cx, _| Box::pin(async { health::config(cx) })),
-        direct(Methods::GET, "/version", |_, _, _| Box::pin(async { health::version() })),
-        direct(Methods::GET, "/metrics/prometheus", |edge, _, _| Box::pin(async { health::metrics(edge) })),
+    let mut rows = process_rows();
+    rows.extend([
         // Identities.
         operation(Methods::GET, "/identities", |cx, _| Box::pin(identities::list(cx))),
         operation(Methods::POST, "/identities", |cx, _| Box::pin(identities::create(cx))),
@@ -42,7 +38,22 @@ pub fn rows() -> Vec<Row> {
         operation(Methods::GET, "/sessions/{}", |cx, params| Box::pin(sessions::get(cx, params.first()))),
         operation(Methods::DELETE, "/sessions/{}", |cx, params| Box::pin(sessions::revoke(cx, params.first()))),
         operation(Methods::PATCH, "/sessions/{}/extend", |cx, params| Box::pin(sessions::extend(cx, params.first()))),
-    ];
+        // Messages.
+        operation(Methods::GET, "/courier/messages", |cx, _| Box::pin(courier::list(cx))),
+        operation(Methods::GET, "/courier/messages/{}", |cx, params| Box::pin(courier::get(cx, params.first()))),
+    ]);
     rows.extend(ports::public_rows());
     rows
+}
+
+/// The rows about the process itself: all that a process has which only sends messages.
+#[must_use]
+pub fn process_rows() -> Vec<Row> {
+    vec![
+        direct(Methods::GET, "/health/alive", |_, _, _| Box::pin(async { health::alive() })),
+        direct(Methods::GET, "/health/ready", |_, cx, _| Box::pin(health::ready(cx))),
+        direct(Methods::GET, "/health/config", |_, cx, _| Box::pin(async { health::config(cx) })),
+        direct(Methods::GET, "/version", |_, _, _| Box::pin(async { health::version() })),
+        direct(Methods::GET, "/metrics/prometheus", |edge, cx, _| Box::pin(async { health::metrics(edge, cx) })),
+    ]
 }
