@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::config::Config;
 use crate::config::hashers::HashAlgorithm;
+use crate::courier;
 use crate::crypto::Keyring;
 use crate::crypto::password::{Algorithm, Argon2Settings, Client, HashSettings, Pool};
 use crate::crypto::tokens::CsrfSecret;
@@ -55,6 +56,8 @@ pub struct App {
     pub relax_native_check: bool,
     /// Rung when a mail was put into the outbox, so that a courier in this process need not wait for its next round.
     pub outbox_bell: Arc<tokio::sync::Notify>,
+    /// What the courier of this process did.
+    pub courier_counts: Arc<courier::Counts>,
 }
 
 /// The circumstances of one operation. It is the only thing passed down.

@@ -6,6 +6,7 @@ mod backup;
 mod check;
 mod cleanup;
 mod completion;
+mod courier;
 mod endpoint;
 mod format;
 mod hashers;
@@ -13,6 +14,7 @@ mod identities;
 mod jsonnet;
 mod migrate;
 mod output;
+mod process;
 mod remote;
 mod serve;
 mod source;
@@ -37,6 +39,8 @@ struct Cli {
 enum Command {
     /// Run the public and the admin port
     Serve(serve::Args),
+    /// Send messages beside servers
+    Courier(courier::Args),
     /// Bring a database to another version
     Migrate(migrate::Args),
     /// Copy a SQLite database while it is in use
@@ -121,6 +125,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match cli.command {
         None => print_help(&[]),
         Some(Command::Serve(args)) => serve::run(&args),
+        Some(Command::Courier(args)) => courier::run(&args),
         Some(Command::Migrate(args)) => migrate::run(&args),
         Some(Command::Backup(args)) => backup::run(&args),
         Some(Command::Check(args)) => check::run(&args),
@@ -192,6 +197,10 @@ mod tests {
             (&["portcullis", "help"][..], true),
             (&["portcullis"], true),
             (&["portcullis", "serve", "--help"], true),
+            (&["portcullis", "courier"], true),
+            (&["portcullis", "courier", "watch", "--help"], true),
+            (&["portcullis", "courier", "nope"], false),
+            (&["portcullis", "courier", "watch", "--expose-metrics-port", "x"], false),
             (&["portcullis", "migrate"], true),
             (&["portcullis", "migrate", "--help"], true),
             (&["portcullis", "version"], true),

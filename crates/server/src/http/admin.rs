@@ -2,18 +2,18 @@
 
 use super::table::{Action, Methods, Row, direct, operation};
 use super::{health, ports};
+<<<<<<< HEAD
 use crate::admin::{identities, recovery, sessions};
 use crate::pages;
+=======
+use crate::admin::{courier, identities, recovery, sessions};
+>>>>>>> notices
 
 /// All rows.
 #[must_use]
 pub fn rows() -> Vec<Row> {
-    let mut rows = vec![
-        direct(Methods::GET, "/health/alive", |_, _, _| Box::pin(async { health::alive() })),
-        direct(Methods::GET, "/health/ready", |_, cx, _| Box::pin(health::ready(cx))),
-        direct(Methods::GET, "/health/config", |_, cx, _| Box::pin(async { health::config(cx) })),
-        direct(Methods::GET, "/version", |_, _, _| Box::pin(async { health::version() })),
-        direct(Methods::GET, "/metrics/prometheus", |edge, _, _| Box::pin(async { health::metrics(edge) })),
+    let mut rows = process_rows();
+    rows.extend([
         // Identities.
         operation(Methods::GET, "/identities", |cx, _| Box::pin(identities::list(cx))),
         operation(Methods::POST, "/identities", |cx, _| Box::pin(identities::create(cx))),
@@ -43,8 +43,27 @@ pub fn rows() -> Vec<Row> {
         operation(Methods::GET, "/sessions/{}", |cx, params| Box::pin(sessions::get(cx, params.first()))),
         operation(Methods::DELETE, "/sessions/{}", |cx, params| Box::pin(sessions::revoke(cx, params.first()))),
         operation(Methods::PATCH, "/sessions/{}/extend", |cx, params| Box::pin(sessions::extend(cx, params.first()))),
+<<<<<<< HEAD
     ];
     rows.extend(pages::admin_rows());
+=======
+        // Messages.
+        operation(Methods::GET, "/courier/messages", |cx, _| Box::pin(courier::list(cx))),
+        operation(Methods::GET, "/courier/messages/{}", |cx, params| Box::pin(courier::get(cx, params.first()))),
+    ]);
+>>>>>>> notices
     rows.extend(ports::public_rows());
     rows
+}
+
+/// The rows about the process itself: all that a process has which only sends messages.
+#[must_use]
+pub fn process_rows() -> Vec<Row> {
+    vec![
+        direct(Methods::GET, "/health/alive", |_, _, _| Box::pin(async { health::alive() })),
+        direct(Methods::GET, "/health/ready", |_, cx, _| Box::pin(health::ready(cx))),
+        direct(Methods::GET, "/health/config", |_, cx, _| Box::pin(async { health::config(cx) })),
+        direct(Methods::GET, "/version", |_, _, _| Box::pin(async { health::version() })),
+        direct(Methods::GET, "/metrics/prometheus", |edge, cx, _| Box::pin(async { health::metrics(edge, cx) })),
+    ]
 }

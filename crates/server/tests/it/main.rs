@@ -4,6 +4,7 @@
 
 mod admin;
 mod concurrency;
+mod courier_watch;
 mod hostile;
 mod http;
 mod journey;
