@@ -6,13 +6,9 @@ use portcullis_core::flow::{error, login, logout, recovery, registration, settin
 use portcullis_model::flow::{FlowKind, FlowType};
 
 use super::ports;
-use super::table::{Methods, Row, direct, operation};
+use super::table::{Answering, Methods, Params, Row, direct, operation};
 use super::{health, schemas, sessions};
 use crate::pages;
-
-const SUBMIT: [Methods; 2] = [Methods::GET, Methods::POST];
-const SUBMIT_ROUTES: [&str; 4] =
-    ["/self-service/login", "/self-service/registration", "/self-service/verification", "/self-service/settings"];
 
 /// All rows.
 #[must_use]
@@ -63,19 +59,23 @@ pub fn rows() -> Vec<Row> {
         operation(Methods::GET, "/schemas/{}", |cx, params| Box::pin(schemas::get(cx, params.first()))),
         operation(Methods::GET, "/admin/schemas/{}", |cx, params| Box::pin(schemas::get(cx, params.first()))),
     ];
-    for path in SUBMIT_ROUTES {
-        rows.push(operation(Methods::HEAD, path, |_, _| Box::pin(async { nothing_happened() })));
-    }
-    for methods in SUBMIT {
-        rows.push(operation(methods, "/self-service/login", |cx, _| Box::pin(login::submit(cx))));
-        rows.push(operation(methods, "/self-service/registration", |cx, _| Box::pin(registration::submit(cx))));
-        rows.push(operation(methods, "/self-service/recovery", |cx, _| Box::pin(recovery::submit(cx))));
-        rows.push(operation(methods, "/self-service/verification", |cx, _| Box::pin(verification::submit(cx))));
-        rows.push(operation(methods, "/self-service/settings", |cx, _| Box::pin(settings::submit(cx))));
-    }
+    rows.extend(submit("/self-service/login", |cx, _| Box::pin(login::submit(cx))));
+    rows.extend(submit("/self-service/registration", |cx, _| Box::pin(registration::submit(cx))));
+    rows.extend(submit("/self-service/recovery", |cx, _| Box::pin(recovery::submit(cx))));
+    rows.extend(submit("/self-service/verification", |cx, _| Box::pin(verification::submit(cx))));
+    rows.extend(submit("/self-service/settings", |cx, _| Box::pin(settings::submit(cx))));
     rows.extend(pages::rows());
     rows.extend(ports::admin_rows());
     rows
+}
+
+/// The rows of a route that takes forms and links.
+fn submit(path: &'static str, run: for<'a> fn(&'a Cx, &'a Params<'a>) -> Answering<'a, Reply>) -> [Row; 3] {
+    [
+        operation(Methods::HEAD, path, |_, _| Box::pin(async { nothing_happened() })),
+        operation(Methods::GET, path, run),
+        operation(Methods::POST, path, run),
+    ]
 }
 
 /// `HEAD` where `GET` has effects, such as using up the code in a link: programs that look at the links of a mail before its
