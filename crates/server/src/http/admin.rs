@@ -10,7 +10,7 @@ use crate::pages;
 pub fn rows() -> Vec<Row> {
     let mut rows = vec![
         direct(Methods::GET, "/health/alive", |_, _, _| Box::pin(async { health::alive() })),
-        direct(Methods::GET, "/health/ready", |_, cx, _| Box::pin(health::ready(cx))),
+        direct(Methods::GET, "/health/ready", |_, cx, _| Box::pin(health::ready_for_operators(cx))),
         direct(Methods::GET, "/health/config", |_, cx, _| Box::pin(async { health::config(cx) })),
         direct(Methods::GET, "/version", |_, _, _| Box::pin(async { health::version() })),
         direct(Methods::GET, "/metrics/prometheus", |edge, _, _| Box::pin(async { health::metrics(edge) })),
