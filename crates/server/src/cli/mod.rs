@@ -2,6 +2,7 @@
 //!
 //! There are two exit statuses: 0 for success and for help, 1 for everything else.
 
+mod argument;
 mod backup;
 mod check;
 mod cleanup;
