@@ -9,8 +9,8 @@ use portcullis_model::time::Timestamp;
 use portcullis_store::Store;
 use uuid::Uuid;
 
-use crate::config::Config;
 use crate::config::hashers::HashAlgorithm;
+use crate::config::{Config, Live};
 use crate::courier;
 use crate::crypto::Keyring;
 use crate::crypto::password::{Algorithm, Argon2Settings, Client, HashSettings, Pool};
@@ -38,6 +38,8 @@ pub struct Snapshot {
 pub struct App {
     /// What the configuration says now.
     pub snapshot: ArcSwap<Snapshot>,
+    /// The configuration as its files are followed, and whether they are in force.
+    pub live: Arc<Live>,
     /// The database.
     pub store: Store,
     /// Tells the time.

@@ -64,10 +64,12 @@ pub struct Surroundings {
 /// If identity schemas cannot be loaded, or the system gives no threads.
 pub async fn compose(config: Config, store: Store, around: Surroundings) -> Result<Arc<App>, StartError> {
     let outbound = Arc::new(outbound::Client::new(outbound_settings(&config)).map_err(StartError::Outbound)?);
+    let live = Arc::new(Live::new(config.clone()));
     let snapshot = snapshot(config, outbound, &*around.rng).await.map_err(StartError::Schemas)?;
     let passwords = Pool::new(Limits::default(), Arc::clone(&around.rng)).map_err(StartError::Threads)?;
     Ok(Arc::new(App {
         snapshot: ArcSwap::from_pointee(snapshot),
+        live,
         store,
         clock: around.clock,
         rng: around.rng,
@@ -131,7 +133,7 @@ fn keys(config: &Config, rng: &dyn Rng) -> Keyring {
 ///
 /// # Errors
 /// If no thread can be started.
-pub fn follow(app: &Arc<App>, live: Arc<Live>, sources: Sources) -> std::io::Result<FileWatch> {
+pub fn follow(app: &Arc<App>, sources: Sources) -> std::io::Result<FileWatch> {
     // A configuration is accepted with everything that follows from it, so that a broken schema keeps the old one whole.
     let ready: Arc<Mutex<Option<Snapshot>>> = Arc::default();
     let runtime = tokio::runtime::Handle::current();
@@ -145,7 +147,7 @@ pub fn follow(app: &Arc<App>, live: Arc<Live>, sources: Sources) -> std::io::Res
         }
     };
     let app = Arc::clone(app);
-    config::watch(live, sources, accept, move |config| {
+    config::watch(Arc::clone(&app.live), sources, accept, move |config| {
         let made = ready.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(snapshot) = made {
             snapshot.outbound.reconfigure(outbound_settings(config));

@@ -151,6 +151,11 @@ mod tests {
         let mut names = BTreeMap::new();
         collect(schema(), &schema().document, "", &mut names);
         assert!(names.len() > 200, "{}", names.len());
+        for (name, paths) in &names {
+            let (name, path) = (name.trim_start_matches('_'), paths[0].trim_start_matches('.'));
+            let expected = (!LEFT_ALONE.contains(&path)).then_some(path);
+            assert_eq!(path_of(name).as_deref(), expected, "every key has a variable");
+        }
         let shared: Vec<_> = names.values().filter(|paths| paths.len() > 1).collect();
         assert!(shared.is_empty(), "{shared:?}");
     }

@@ -1,6 +1,6 @@
 //! The configuration in force, which may be swapped for another one while requests run.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 
@@ -13,7 +13,16 @@ pub struct Live {
     current: ArcSwap<Config>,
     /// What the process was started with: the settings that only a restart changes.
     started: Arc<Config>,
-    last_error: Mutex<Option<String>>,
+    standing: Mutex<Standing>,
+}
+
+/// What an operator should know of the files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Why the files, as they are now, are not in force; `None`: they are.
+    pub refused: Option<String>,
+    /// Keys that the files changed since the start and that wait for a restart.
+    pub waiting: Vec<&'static str>,
 }
 
 /// What came of reading the sources again.
@@ -48,7 +57,7 @@ impl Live {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let started = Arc::new(config);
-        Self { current: ArcSwap::new(Arc::clone(&started)), started, last_error: Mutex::new(None) }
+        Self { current: ArcSwap::new(Arc::clone(&started)), started, standing: Mutex::default() }
     }
 
     /// The configuration in force. A request takes it once and keeps it to its end.
@@ -57,10 +66,14 @@ impl Live {
         self.current.load_full()
     }
 
-    /// Why the last reload failed; `None` if it did not.
+    /// Whether the files are in force.
     #[must_use]
-    pub fn last_error(&self) -> Option<String> {
-        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn standing(&self) -> Standing {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the sources again and puts the result in force, unless it is refused or `accept` refuses it. Blocks.
@@ -69,7 +82,12 @@ impl Live {
     /// Why the old configuration stays in force.
     pub fn reload(&self, sources: &Sources, accept: impl FnOnce(&Config) -> Result<(), String>) -> Result<Reloaded, ReloadError> {
         let result = self.try_reload(sources, accept);
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = result.as_ref().err().map(ToString::to_string);
+        let mut standing = self.lock();
+        standing.refused = result.as_ref().err().map(ToString::to_string);
+        if let Ok(Reloaded::Changed { waiting, .. }) = &result {
+            standing.waiting.clone_from(waiting);
+        }
+        drop(standing);
         result
     }
 

@@ -1,5 +1,6 @@
 //! From the sources to a configuration that was accepted.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -85,7 +86,15 @@ pub struct Loaded {
 /// # Errors
 /// Everything that is wrong with it. If files cannot be read or parsed, only that: the rest cannot be judged then.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
-    assemble(read_files(sources)?, sources, sources.is_first_run())
+    let (layers, texts) = read_files(sources)?;
+    assemble(layers, sources, sources.is_first_run()).map_err(|errors| locate(errors, &texts))
+}
+
+/// The texts of files, for the lines of what is wrong in them.
+type Texts = BTreeMap<PathBuf, file::Text>;
+
+fn locate(errors: ConfigErrors, texts: &Texts) -> ConfigErrors {
+    errors.locate(|path| texts.get(path).map(file::lines_of).unwrap_or_default())
 }
 
 /// The database that the environment (`DSN`) or a file names, for commands that need nothing else: the rest is not judged.
@@ -98,7 +107,7 @@ pub fn dsn(sources: &Sources) -> Result<Option<Secret>, ConfigErrors> {
     if let Some((_, dsn)) = told {
         return Ok(Some(Secret::new(dsn.as_str())));
     }
-    Ok(read_files(sources)?.get("dsn").and_then(Value::as_str).map(Secret::new))
+    Ok(read_files(sources)?.0.get("dsn").and_then(Value::as_str).map(Secret::new))
 }
 
 /// One section at the top, such as `hashers`, for commands that need nothing else: the rest is neither demanded nor judged.
@@ -108,7 +117,7 @@ pub fn dsn(sources: &Sources) -> Result<Option<Secret>, ConfigErrors> {
 /// If files cannot be read or parsed; everything that is wrong with the section.
 pub fn section<T: DeserializeOwned>(sources: &Sources, name: &str) -> Result<T, ConfigErrors> {
     let schema = schema();
-    let mut layers = read_files(sources)?;
+    let (mut layers, texts) = read_files(sources)?;
     let mut violations = environment::lay(schema, &sources.environment, &mut layers);
     lay_flags(&sources.flags, &mut layers);
     let (mut root, origins) = layers.into_root();
@@ -117,23 +126,26 @@ pub fn section<T: DeserializeOwned>(sources: &Sources, name: &str) -> Result<T, 
     violations.extend(judge(schema, &value, |path| origins.of(path).cloned()));
     violations.retain(|v| v.key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')));
     if !violations.is_empty() {
-        return Err(ConfigErrors::new(violations));
+        return Err(locate(ConfigErrors::new(violations), &texts));
     }
     let section = value.get_mut(name).map(Value::take).unwrap_or_default();
     T::deserialize(section)
         .map_err(|error| ConfigErrors::new(vec![Violation::of_key(name, format!("does not fit the program: {error}"), None)]))
 }
 
-fn read_files(sources: &Sources) -> Result<Layers, ConfigErrors> {
-    let mut layers = Layers::default();
+fn read_files(sources: &Sources) -> Result<(Layers, Texts), ConfigErrors> {
+    let (mut layers, mut texts) = (Layers::default(), Texts::new());
     let mut unreadable = Vec::new();
     for path in &sources.files {
         match file::read(path) {
-            Ok(document) => layers.lay(document, &Origin::File(path.clone())),
+            Ok((document, text)) => {
+                layers.lay(document, &Origin::File(path.clone()));
+                texts.insert(path.clone(), text);
+            }
             Err(violation) => unreadable.push(violation),
         }
     }
-    if unreadable.is_empty() { Ok(layers) } else { Err(ConfigErrors::new(unreadable)) }
+    if unreadable.is_empty() { Ok((layers, texts)) } else { Err(ConfigErrors::new(unreadable)) }
 }
 
 /// Accepts a configuration given as a value, as if it stood in a file.

@@ -1,6 +1,8 @@
 //! What is wrong with a configuration, in words: which key, what it holds, what would be right, and where it was said.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind as Kind;
@@ -8,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::key::KeyPath;
 use super::layers::Origin;
+use super::lines::Lines;
 use super::schema::Schema;
 
 /// One thing that is wrong. Never holds a secret.
@@ -19,26 +22,29 @@ pub struct Violation {
     pub problem: String,
     /// Who said so; `None` if nobody did.
     pub origin: Option<Origin>,
+    /// The line of that file where the key stands, or the section around it; from 1.
+    pub line: Option<usize>,
 }
 
 impl Violation {
     /// About a key.
     pub(super) fn of_key(key: impl fmt::Display, problem: impl Into<String>, origin: Option<&Origin>) -> Self {
-        Self { key: key.to_string(), problem: problem.into(), origin: origin.cloned() }
+        Self { key: key.to_string(), problem: problem.into(), origin: origin.cloned(), line: None }
     }
 
     /// About a whole file.
     pub(super) fn of_file(origin: Origin, problem: String) -> Self {
-        Self { key: String::new(), problem, origin: Some(origin) }
+        Self { key: String::new(), problem, origin: Some(origin), line: None }
     }
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.origin, self.key.is_empty()) {
-            (Some(origin), true) => write!(f, "{origin} {}", self.problem),
-            (Some(origin), false) => write!(f, "{} {} ({origin})", self.key, self.problem),
-            (None, _) => write!(f, "{} {}", self.key, self.problem),
+        match (&self.origin, self.key.is_empty(), self.line) {
+            (Some(origin), true, _) => write!(f, "{origin} {}", self.problem),
+            (Some(origin), false, None) => write!(f, "{} {} ({origin})", self.key, self.problem),
+            (Some(origin), false, Some(line)) => write!(f, "{} {} ({origin}, line {line})", self.key, self.problem),
+            (None, ..) => write!(f, "{} {}", self.key, self.problem),
         }
     }
 }
@@ -52,6 +58,20 @@ impl ConfigErrors {
         violations.sort_by(|a, b| (&a.key, &a.problem).cmp(&(&b.key, &b.problem)));
         violations.dedup();
         Self(violations)
+    }
+
+    /// Adds the lines of those that were said in a file. `lines` looks through a file.
+    pub(super) fn locate(mut self, lines: impl Fn(&Path) -> Lines) -> Self {
+        let mut known: BTreeMap<PathBuf, Lines> = BTreeMap::new();
+        for violation in &mut self.0 {
+            if let Some(Origin::File(path)) = &violation.origin
+                && !violation.key.is_empty()
+            {
+                let lines = known.entry(path.clone()).or_insert_with(|| lines(path));
+                violation.line = lines.of(&violation.key);
+            }
+        }
+        self
     }
 
     /// The violations, by key path.
@@ -89,7 +109,7 @@ fn explain(schema: &Schema, error: &ValidationError<'_>, origin: impl Fn(&KeyPat
     let path = KeyPath::from_pointer(error.instance_path().as_str());
     let (parent, _) = error.schema_path().as_str().rsplit_once('/').unwrap_or_default();
     let node = schema.document.pointer(parent).unwrap_or(&Value::Null);
-    let tell = |path: &KeyPath, problem: String| Violation { key: path.to_string(), problem, origin: origin(path) };
+    let tell = |path: &KeyPath, problem: String| Violation { key: path.to_string(), problem, origin: origin(path), line: None };
     match error.kind() {
         Kind::AdditionalProperties { unexpected } => {
             let known: Vec<&str> =

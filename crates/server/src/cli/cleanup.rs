@@ -6,10 +6,10 @@ use clap::Subcommand;
 use portcullis_core::config::{self, Flags, database};
 use portcullis_core::crypto::SystemClock;
 use portcullis_model::clock::Clock as _;
-use portcullis_model::time::parse_duration;
 use portcullis_store::jobs::{Retention, sweep};
 use portcullis_store::{OpenOptions, Store};
 
+use super::argument::duration;
 use super::source::Database;
 use super::{Failure, output, print_help};
 
@@ -42,10 +42,6 @@ struct Sql {
     /// Keep what ended less long ago than this, such as 24h
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     keep_last: Option<Duration>,
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    parse_duration(text).ok_or_else(|| "must be a length of time such as 30s, 15m or 1h30m".to_owned())
 }
 
 fn duration_text(text: &str) -> Result<String, String> {

@@ -99,7 +99,7 @@ async fn watch(loaded: Loaded, sources: Sources, metrics_port: u16) -> Result<()
         tasks.spawn(port.run(Arc::new(edge), tasks.clone(), stop.clone()));
     }
     tasks.spawn(courier::run(Arc::clone(&app), stop.clone()));
-    let following = app::follow(&app, Arc::new(Live::new(config)), sources).map_err(Failure::of)?;
+    let following = app::follow(&app, sources).map_err(Failure::of)?;
     tracing::info!("sending messages");
 
     signals.first().await;

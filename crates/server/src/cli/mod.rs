@@ -2,6 +2,7 @@
 //!
 //! There are two exit statuses: 0 for success and for help, 1 for everything else.
 
+mod argument;
 mod backup;
 mod check;
 mod cleanup;
@@ -20,7 +21,7 @@ mod serve;
 mod source;
 mod version;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -114,10 +115,14 @@ impl Failure {
 /// Runs the program with its arguments, the first of which is its own name.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => {
             let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            if !asked_for && !error.to_string().contains("Usage:") {
+                eprintln!("{}\n", usage(&arguments));
+            }
             let _ = error.print();
             return if asked_for { ExitCode::SUCCESS } else { ExitCode::FAILURE };
         }
@@ -172,14 +177,25 @@ fn command() -> clap::Command {
 }
 
 fn help(command: &[&str]) -> String {
+    find(command.iter()).render_help().to_string()
+}
+
+/// How the command is used that these arguments begin with.
+fn usage(arguments: &[OsString]) -> String {
+    find(arguments.iter().skip(1)).render_usage().to_string()
+}
+
+/// The command that these words lead to, as far as they name commands.
+fn find(words: impl Iterator<Item = impl AsRef<OsStr>>) -> clap::Command {
     let mut at = self::command();
     at.build();
-    for name in command {
-        if let Some(below) = at.find_subcommand(name).cloned() {
-            at = below;
+    for word in words {
+        match at.find_subcommand(word.as_ref()).cloned() {
+            Some(below) => at = below,
+            None => break,
         }
     }
-    at.render_help().to_string()
+    at
 }
 
 #[cfg(test)]

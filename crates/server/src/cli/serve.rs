@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_core::config::{self, Flags, Live, Loaded, Sources};
+use portcullis_core::config::{self, Flags, Loaded, Sources};
 use portcullis_core::{courier, jobs, jsonnet};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -97,7 +97,7 @@ async fn start_and_serve(loaded: Loaded, sources: Sources, proxies: Proxies) -> 
     if config.watch_courier {
         tasks.spawn(courier::run(Arc::clone(&app), stop.clone()));
     }
-    let watch = app::follow(&app, Arc::new(Live::new(config)), sources).map_err(Failure::of)?;
+    let watch = app::follow(&app, sources).map_err(Failure::of)?;
     tracing::info!(public = ?public_at, admin = ?admin_at, base, "serving");
     if first_run {
         output::print(&format!("Open {base} in your browser.\n"))?;

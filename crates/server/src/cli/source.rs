@@ -43,18 +43,18 @@ impl Database {
             let reason = "name a database, or read it from the environment with -e".to_owned();
             return self.dsn.clone().ok_or(Failure::Usage { reason, command });
         }
-        self.from_sources()
+        self.configured()
     }
 
     /// As [`Self::name`], for commands that read the environment and the files even without `-e`.
     pub(super) fn name_or_environment(&self, command: &'static [&'static str]) -> Result<String, Failure> {
         match &self.dsn {
             Some(_) => Self { read_from_env: false, ..self.clone() }.name(command),
-            None => self.from_sources(),
+            None => self.configured(),
         }
     }
 
-    fn from_sources(&self) -> Result<String, Failure> {
+    fn configured(&self) -> Result<String, Failure> {
         let found = config::dsn(&self.files.sources(Flags::default())).map_err(Failure::of)?;
         found
             .map(|dsn| dsn.expose().to_owned())

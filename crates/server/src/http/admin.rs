@@ -2,12 +2,8 @@
 
 use super::table::{Action, Methods, Row, direct, operation};
 use super::{health, ports};
-<<<<<<< HEAD
-use crate::admin::{identities, recovery, sessions};
-use crate::pages;
-=======
 use crate::admin::{courier, identities, recovery, sessions};
->>>>>>> notices
+use crate::pages;
 
 /// All rows.
 #[must_use]
@@ -43,15 +39,11 @@ pub fn rows() -> Vec<Row> {
         operation(Methods::GET, "/sessions/{}", |cx, params| Box::pin(sessions::get(cx, params.first()))),
         operation(Methods::DELETE, "/sessions/{}", |cx, params| Box::pin(sessions::revoke(cx, params.first()))),
         operation(Methods::PATCH, "/sessions/{}/extend", |cx, params| Box::pin(sessions::extend(cx, params.first()))),
-<<<<<<< HEAD
-    ];
-    rows.extend(pages::admin_rows());
-=======
         // Messages.
         operation(Methods::GET, "/courier/messages", |cx, _| Box::pin(courier::list(cx))),
         operation(Methods::GET, "/courier/messages/{}", |cx, params| Box::pin(courier::get(cx, params.first()))),
     ]);
->>>>>>> notices
+    rows.extend(pages::admin_rows());
     rows.extend(ports::public_rows());
     rows
 }
@@ -61,7 +53,7 @@ pub fn rows() -> Vec<Row> {
 pub fn process_rows() -> Vec<Row> {
     vec![
         direct(Methods::GET, "/health/alive", |_, _, _| Box::pin(async { health::alive() })),
-        direct(Methods::GET, "/health/ready", |_, cx, _| Box::pin(health::ready(cx))),
+        direct(Methods::GET, "/health/ready", |_, cx, _| Box::pin(health::ready_for_operators(cx))),
         direct(Methods::GET, "/health/config", |_, cx, _| Box::pin(async { health::config(cx) })),
         direct(Methods::GET, "/version", |_, _, _| Box::pin(async { health::version() })),
         direct(Methods::GET, "/metrics/prometheus", |edge, cx, _| Box::pin(async { health::metrics(edge, cx) })),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod admin;
+mod cli;
 mod concurrency;
 mod courier_watch;
 mod hostile;

@@ -80,6 +80,11 @@ fn broken_files_are_named_with_the_place() {
         ("a.json", "{\"dsn\": ".to_owned(), "is not valid JSON: EOF while parsing a value at line 1 column 8"),
         ("b.json", "{\n  \"dsn\": hunter2\n}".to_owned(), "line 2"),
         ("c.json", "[1]".to_owned(), "must be a mapping"),
+        (
+            "e.json",
+            "{\n \"log\": {\"level\": \"info\",\n \"level\": \"hunter2\"}}".to_owned(),
+            "the key log.level stands twice, again at line 3",
+        ),
         ("d.json", deep_json, "is not valid JSON: recursion limit"),
         ("a.yaml", "a: [1\nb: 2".to_owned(), "is not valid YAML: "),
         ("b.yaml", "dsn: memory\nlog:\n  level: info\ndsn: hunter2\n".to_owned(), "line 4"),
@@ -127,4 +132,43 @@ fn yes_is_a_text_as_in_other_parsers_of_these_files() {
     let over = folder.write("over.yaml", "courier:\n  smtp:\n    from_name: yes\n");
     let c = load(&sources(&[&base, &over], &[])).unwrap_or_else(|e| panic!("{e}")).config;
     assert_eq!(c.courier.smtp.from_name.as_deref(), Some("yes"));
+}
+
+#[test]
+fn what_is_refused_is_named_with_file_and_line() {
+    let folder = Folder::new();
+    let base =
+        folder.write("base.json", format!("{:#}", merged(least(), json!({"nonsense": 1, "serve": {"public": {"port": 7}}}))));
+    let yaml = folder.write(
+        "a.yaml",
+        "# ours\nselfservice:\n  flows:\n    login: &common\n      lifespan: soon\n    settings:\n      <<: *common\n      \"ui_urll\": /x\n",
+    );
+    let toml =
+        folder.write("b.toml", "[serve.public]\nport = 70000\n[serve.public.cors]\nallowed_origins = [\n'*',\n'nowhere']\n");
+    let told = load(&sources(&[&base, &yaml, &toml], &[("SERVE_ADMIN_PORT", "x")])).expect_err("refusals").to_string();
+    for (key, words) in [
+        ("nonsense is not a known key", "base.json, line 19)"),
+        ("selfservice.flows.login.lifespan is \"soon\", but must be a length of time", "a.yaml, line 5)"),
+        ("selfservice.flows.settings.lifespan is \"soon\"", "a.yaml, line 7)"),
+        ("selfservice.flows.settings.ui_urll is not a known key; was ui_url meant?", "a.yaml, line 8)"),
+        ("serve.public.port is 70000, but must be a port", "b.toml, line 2)"),
+        ("serve.public.cors.allowed_origins.1 is \"nowhere\"", "b.toml, line 6)"),
+        ("serve.admin.port is \"x\"", "(environment variable SERVE_ADMIN_PORT)"),
+    ] {
+        let line =
+            told.lines().find(|line| line.trim_start().starts_with(key)).unwrap_or_else(|| panic!("{key} is not in {told}"));
+        assert!(line.ends_with(words), "{line}");
+    }
+}
+
+#[test]
+fn one_section_can_be_read_without_the_rest() {
+    use super::super::{database::Database, section};
+    let folder = Folder::new();
+    let file = folder.write("part.yaml", "database:\n  cleanup:\n    batch_size: 7\nserve: {public: {port: x}}\n");
+    let read = section::<Database>(&sources(&[&file], &[]), "database").unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!((read.cleanup.batch_size, read.cleanup.sleep.tables.as_secs()), (7, 60));
+    let wrong = sources(&[&file], &[("DATABASE_CLEANUP_BATCH_SIZE", "-1")]);
+    let told = section::<Database>(&wrong, "database").map(|_| ()).expect_err("a refusal").to_string();
+    assert!(told.contains("database.cleanup.batch_size is -1") && !told.contains("serve.public.port"), "{told}");
 }

@@ -62,14 +62,14 @@ fn edits_in_place_take_effect_and_bad_ones_do_not() {
     folder.write("config.json", text("2s"));
     w.becomes(2, "a good edit");
     folder.write("config.json", text("soon"));
-    eventually("the bad edit is noticed", || w.live.last_error().is_some_and(|e| e.contains("session.lifespan")));
+    eventually("the bad edit is noticed", || w.live.standing().refused.is_some_and(|e| e.contains("session.lifespan")));
     assert_eq!(w.lifespan(), 2);
     folder.write("config.json", "{\"broken\": ");
-    eventually("the broken file is noticed", || w.live.last_error().is_some_and(|e| e.contains("not valid JSON")));
+    eventually("the broken file is noticed", || w.live.standing().refused.is_some_and(|e| e.contains("not valid JSON")));
     assert_eq!(w.lifespan(), 2);
     folder.write("config.json", text("3s"));
     w.becomes(3, "the next good edit");
-    eventually("the error is over", || w.live.last_error().is_none());
+    eventually("the error is over", || w.live.standing().refused.is_none());
     eventually("each is told of once", || w.applied.load(Ordering::SeqCst) == 2);
 }
 
@@ -82,7 +82,7 @@ fn files_that_are_renamed_over_removed_and_put_back() {
     w.becomes(2, "renamed over");
     std::fs::remove_file(&file).expect("a removal");
     std::thread::sleep(Duration::from_millis(600));
-    assert_eq!((w.lifespan(), w.live.last_error()), (2, None), "what was there last stays");
+    assert_eq!((w.lifespan(), w.live.standing().refused), (2, None), "what was there last stays");
     folder.write("config.json", text("3s"));
     w.becomes(3, "put back");
 }
@@ -181,9 +181,9 @@ fn a_configuration_that_cannot_be_used_is_not_put_in_force() {
     let refused = live.reload(&sources, |_| Err("the schema default cannot be loaded".to_owned()));
     assert!(matches!(refused, Err(ReloadError::Unusable(_))));
     assert_eq!(live.snapshot().session.lifespan.as_secs(), 1);
-    assert!(live.last_error().is_some_and(|e| e.contains("the schema default")));
+    assert!(live.standing().refused.is_some_and(|e| e.contains("the schema default")));
     assert!(matches!(live.reload(&sources, |_| Ok(())), Ok(Reloaded::Changed { .. })));
-    assert_eq!((live.snapshot().session.lifespan.as_secs(), live.last_error()), (2, None));
+    assert_eq!((live.snapshot().session.lifespan.as_secs(), live.standing().refused), (2, None));
 }
 
 #[test]
@@ -202,6 +202,7 @@ fn what_waits_for_a_restart_is_told() {
     assert_eq!(change(json!({"serve": {"public": {"base_url": "https://new.example.org/"}}})), Vec::<&str>::new());
     let over = json!({"dsn": "sqlite://x", "serve": {"public": {"port": 1}, "admin": {"host": "::1", "tls": {"key": {"path": "/k"}}}}, "log": {"level": "debug"}});
     assert_eq!(change(over), ["dsn", "serve.public.port", "serve.admin.host", "serve.admin.tls", "log.level"]);
+    assert_eq!(live.standing().waiting.len(), 5, "and stays known");
     assert_eq!(change(json!({"log": {"level": "info"}, "session": {"lifespan": "7s"}})), Vec::<&str>::new(), "taken back");
 }
 

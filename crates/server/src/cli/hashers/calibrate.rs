@@ -6,8 +6,9 @@ use portcullis_core::crypto::password::Argon2Settings;
 use serde_json::json;
 
 use super::super::Failure;
+use super::super::argument::{duration, size};
 use super::super::output::{Listing, Style};
-use super::{Shape, duration, kib, shown, size, size_text, timed};
+use super::{Shape, kib, shown, size_text, timed};
 
 /// The least memory that is tried, in KiB: the second recommendation of RFC 9106 is 64 MiB; less than 1 MiB protects nobody.
 const LEAST_KIB: u32 = 1024;

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::super::Failure;
+use super::super::argument::duration;
 use super::super::output::{Listing, Style};
-use super::{Parameters, duration, shown, size_text, timed};
+use super::{Parameters, shown, size_text, timed};
 
 /// Its arguments.
 #[derive(clap::Args)]

@@ -6,12 +6,11 @@ mod load;
 use std::time::{Duration, Instant};
 
 use clap::Subcommand;
-use portcullis_core::config::value::parse_byte_size;
 use portcullis_core::config::{self, Flags, hashers};
 use portcullis_core::crypto::password::{self, Algorithm, Argon2Settings, HashSettings};
 use portcullis_core::crypto::{OsRng, Secret};
-use portcullis_model::time::parse_duration;
 
+use super::argument::size;
 use super::source::Files;
 use super::{Failure, output, print_help};
 
@@ -154,16 +153,8 @@ fn kib(bytes: u64) -> u32 {
 /// A size as the configuration writes it.
 fn size_text(kib: u32) -> String {
     let units = [(1 << 20, "GB"), (1 << 10, "MB"), (1, "KB")];
-    let fits = units.iter().find(|(unit, _)| kib >= *unit && kib % unit == 0).unwrap_or(&(1, "KB"));
+    let fits = units.iter().find(|(unit, _)| kib >= *unit && kib.is_multiple_of(*unit)).unwrap_or(&(1, "KB"));
     format!("{}{}", kib / fits.0, fits.1)
-}
-
-fn size(text: &str) -> Result<u64, String> {
-    parse_byte_size(text).ok_or_else(|| "must be a size such as 64MB or 1GB".to_owned())
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    parse_duration(text).ok_or_else(|| "must be a length of time such as 500ms or 1s".to_owned())
 }
 
 fn shown(length: Duration) -> String {
@@ -172,6 +163,8 @@ fn shown(length: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use portcullis_core::config::value::parse_byte_size;
+
     use super::*;
 
     #[test]
