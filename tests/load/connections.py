@@ -95,11 +95,13 @@ def main():
     parser.add_argument("--memory", type=float, default=150, help="MiB that the server may hold")
     parser.add_argument("--limit", type=float, default=10, help="milliseconds that the 99th percentile of whoami may take")
     args = parser.parse_args()
-    wanted = args.idle + args.slow + 200
+    # The server inherits it, and keeps half of it for each port.
+    wanted = 2 * (args.idle + args.slow + 500)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < wanted:
-        # The server inherits it.
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), max(hard, wanted)))
+    except (ValueError, OSError):
+        sys.exit(f"needs {wanted} open files: raise the limit (ulimit -Hn)")
     faults = []
     with Folder() as folder, Server(args.server, folder) as server:
         server.start()

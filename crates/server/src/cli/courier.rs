@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 use portcullis_core::config::serve::Serve;
-use portcullis_core::config::{self, Config, Flags, Live, Loaded, Sources};
+use portcullis_core::config::{self, Config, Flags, Loaded, Sources};
 use portcullis_core::{courier, jsonnet};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;

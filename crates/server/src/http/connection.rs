@@ -3,6 +3,9 @@
 //! `hyper` times the head of a request from the moment it waits for one, which would cut idle connections short. So a
 //! [`Pulse`] notes what the connection is doing and since when, and the connection's own task looks at it now and then:
 //! a connection costs one timer, whatever it carries.
+//!
+//! A connection that is idle is parked: its protocol's buffers are given up, and it waits for its next bytes with a few of
+//! its own. So thousands of idle connections cost little, and a new one costs little until it says something.
 
 use std::convert::Infallible;
 use std::io;
@@ -12,12 +15,12 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::{Buf, Bytes};
 use http::Version;
 use hyper::body::Incoming;
-use hyper::service::service_fn;
+use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use super::client::Peer;
 use super::edge::Edge;
 use super::ports::Port;
+use super::reply::Response;
 
 /// How long a connection may take for each thing.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +54,12 @@ impl Limits {
         }
     }
 }
+
+/// How a connection begins that speaks HTTP/2 (RFC 9113, section 3.4). No request of HTTP/1 begins so.
+const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// After this long without a request a connection is parked. A busy one never is.
+const PARKED_AFTER: Duration = Duration::from_secs(1);
 
 const IDLE: u8 = 0;
 const HEAD: u8 = 1;
@@ -134,6 +144,14 @@ impl Pulse {
         }
     }
 
+    /// Whether nothing goes on, and nothing has for some time: all answers were written, and no bytes came since.
+    fn is_idle(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) == IDLE
+            && self.in_flight.load(Ordering::Relaxed) == 0
+            && self.blocked.load(Ordering::Relaxed) == 0
+            && Duration::from_millis(self.now().saturating_sub(self.since.load(Ordering::Relaxed))) >= PARKED_AFTER
+    }
+
     /// How long until the connection is worth another look; `None` if it took too long for what it is doing.
     fn patience(&self, limits: &Limits) -> Option<Duration> {
         let now = self.now();
@@ -176,10 +194,18 @@ impl Drop for InFlight<'_> {
 struct Watched<S> {
     stream: S,
     pulse: Arc<Pulse>,
+    /// What was read already and is to be read again.
+    before: Bytes,
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.before.is_empty() {
+            let count = self.before.len().min(buf.remaining());
+            buf.put_slice(&self.before[..count]);
+            self.before.advance(count);
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         let outcome = Pin::new(&mut self.stream).poll_read(cx, buf);
         if buf.filled().len() > before {
@@ -217,53 +243,162 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 }
 
+/// What answers the requests of one connection.
+struct Service {
+    edge: Arc<Edge>,
+    pulse: Arc<Pulse>,
+    port: Port,
+    peer: Peer,
+    body: Duration,
+}
+
+impl hyper::service::Service<http::Request<Incoming>> for Service {
+    type Response = Response;
+    type Error = Infallible;
+    /// Boxed, since a connection keeps room for one also while it has none.
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn call(&self, request: http::Request<Incoming>) -> Self::Future {
+        let (edge, pulse, port, peer, body) = (Arc::clone(&self.edge), Arc::clone(&self.pulse), self.port, self.peer, self.body);
+        Box::pin(async move {
+            pulse.begin(request.version());
+            let _running = InFlight(&pulse);
+            Ok(edge.answer(port, request, peer, body).await)
+        })
+    }
+}
+
 /// Serves a connection to its end. When it is asked to end, running requests are finished and no further one is taken.
 pub async fn serve<S>(stream: S, edge: &Arc<Edge>, port: Port, peer: Peer, limits: Limits, mut ending: Ending)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let pulse = Arc::new(Pulse::new());
-    let service = service_fn({
-        let (edge, pulse) = (Arc::clone(edge), Arc::clone(&pulse));
-        move |request: http::Request<Incoming>| {
-            let (edge, pulse) = (Arc::clone(&edge), Arc::clone(&pulse));
-            async move {
-                pulse.begin(request.version());
-                let _running = InFlight(&pulse);
-                Ok::<_, Infallible>(edge.answer(port, request, peer, limits.body).await)
-            }
-        }
-    });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().header_read_timeout(None).max_buf_size(MAX_HEAD);
-    builder.http2().max_concurrent_streams(MAX_STREAMS).max_header_list_size(MAX_HEAD as u32);
-    let io = TokioIo::new(Watched { stream, pulse: Arc::clone(&pulse) });
-    let mut connection = pin!(builder.serve_connection(io, service));
     let _open = edge.metrics().connection(port);
+    let pulse = Arc::new(Pulse::new());
+    let mut stream = Watched { stream, pulse: Arc::clone(&pulse), before: Bytes::new() };
+    let mut service = Service { edge: Arc::clone(edge), pulse, port, peer, body: limits.body };
+    // The protocols are boxed, since a parked connection needs no room for them.
+    while let Some(version) = begun(&mut stream, &limits, &mut ending).await {
+        if version == Version::HTTP_2 {
+            return Box::pin(http2(stream, service, &limits, &mut ending)).await;
+        }
+        match Box::pin(http1(stream, service, &limits, &mut ending)).await {
+            Some(idle) => (stream, service) = idle,
+            None => return,
+        }
+    }
+}
+
+/// Waits for the first bytes of a request, and tells what they speak; they are read again later. `None` if there will be
+/// no request.
+async fn begun<S: AsyncRead + Unpin>(stream: &mut Watched<S>, limits: &Limits, ending: &mut Ending) -> Option<Version> {
+    let pulse = Arc::clone(&stream.pulse);
+    if !stream.before.is_empty() {
+        // They came with the request before, and that was one of HTTP/1.
+        pulse.has_read();
+        return Some(Version::HTTP_11);
+    }
+    let mut bytes = [0; HTTP2.len()];
+    let mut count = 0;
+    let version = loop {
+        let Some(patience) = pulse.patience(limits) else {
+            tracing::debug!("a connection said nothing for too long and was closed");
+            return None;
+        };
+        tokio::select! {
+            biased;
+            read = stream.read(bytes.get_mut(count..)?) => match read {
+                Ok(0) | Err(_) => return None,
+                Ok(more) => count += more,
+            },
+            () = ending.stop.cancelled() => return None,
+            Ok(()) = ending.wanted.changed() => if pulse.may_make_room() {
+                return None;
+            },
+            () = tokio::time::sleep(patience) => continue,
+        }
+        match bytes.get(..count)? {
+            said if said == HTTP2 => break Version::HTTP_2,
+            said if !HTTP2.starts_with(said) => break Version::HTTP_11,
+            _ => {}
+        }
+    };
+    stream.before = Bytes::copy_from_slice(bytes.get(..count)?);
+    Some(version)
+}
+
+/// Serves requests of HTTP/1 until the connection is idle, and gives it back then; `None` if it ended.
+async fn http1<S>(stream: Watched<S>, service: Service, limits: &Limits, ending: &mut Ending) -> Option<(Watched<S>, Service)>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let pulse = Arc::clone(&service.pulse);
+    let mut builder = http1::Builder::new();
+    builder.header_read_timeout(None).max_buf_size(MAX_HEAD);
+    let mut connection = builder.serve_connection(TokioIo::new(stream), service);
+    let parked = run(Pin::new(&mut connection), http1::Connection::graceful_shutdown, true, &pulse, limits, ending).await;
+    parked.then(|| {
+        let parts = connection.into_parts();
+        let mut stream = parts.io.into_inner();
+        // What the protocol has read ahead comes before what it has not.
+        stream.before = if stream.before.is_empty() { parts.read_buf } else { [parts.read_buf, stream.before].concat().into() };
+        (stream, parts.service)
+    })
+}
+
+/// Serves a connection that speaks HTTP/2 to its end.
+async fn http2<S>(stream: Watched<S>, service: Service, limits: &Limits, ending: &mut Ending)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let pulse = Arc::clone(&service.pulse);
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.max_concurrent_streams(MAX_STREAMS).max_header_list_size(MAX_HEAD as u32);
+    let connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    run(connection, http2::Connection::graceful_shutdown, false, &pulse, limits, ending).await;
+}
+
+/// Runs a connection until it ends or takes too long, or, if it may be parked, is idle: then it is true.
+async fn run<C>(
+    mut connection: Pin<&mut C>,
+    finish: fn(Pin<&mut C>),
+    parks: bool,
+    pulse: &Pulse,
+    limits: &Limits,
+    ending: &mut Ending,
+) -> bool
+where
+    C: Future<Output = hyper::Result<()>>,
+{
     let mut stopping = false;
-    while let Some(patience) = pulse.patience(&limits) {
+    while let Some(patience) = pulse.patience(limits) {
         tokio::select! {
             biased;
             outcome = connection.as_mut() => {
                 if let Err(error) = outcome {
-                    tracing::debug!(error = &*error, "a connection broke");
+                    tracing::debug!(%error, "a connection broke");
                 }
-                return;
+                return false;
             }
             () = ending.stop.cancelled(), if !stopping => {
                 stopping = true;
-                connection.as_mut().graceful_shutdown();
+                finish(connection.as_mut());
             }
             Ok(()) = ending.wanted.changed(), if !stopping => {
                 if pulse.may_make_room() {
                     stopping = true;
-                    connection.as_mut().graceful_shutdown();
+                    finish(connection.as_mut());
                 }
             }
-            () = tokio::time::sleep(patience) => {}
+            () = tokio::time::sleep(if parks { patience.min(PARKED_AFTER) } else { patience }) => {
+                if parks && !stopping && pulse.is_idle() {
+                    return true;
+                }
+            }
         }
     }
     tracing::debug!("a connection took too long and was closed");
+    false
 }
 
 #[cfg(test)]

@@ -134,9 +134,13 @@ where
         connection::serve(stream, edge, port, peer, limits, ending).await;
         return;
     };
-    match tokio::time::timeout(limits.head, tls.accept(stream)).await {
-        Ok(Ok(stream)) => connection::serve(stream, edge, port, peer, limits, ending).await,
-        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-        Err(_) => tracing::debug!("a TLS handshake took too long"),
-    }
+    // Boxed, so that connections without TLS have no room for it.
+    Box::pin(async move {
+        match tokio::time::timeout(limits.head, tls.accept(stream)).await {
+            Ok(Ok(stream)) => connection::serve(stream, edge, port, peer, limits, ending).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!("a TLS handshake took too long"),
+        }
+    })
+    .await;
 }

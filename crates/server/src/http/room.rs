@@ -9,8 +9,8 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-/// The most connections of a port, if the system lets the process open as many files.
-const MOST: usize = 8192;
+/// The most connections of a port, if the system lets the process open as many files. Idle ones hold a few KiB each.
+const MOST: usize = 16_384;
 /// The fewest, however tight the system is.
 const FEWEST: usize = 32;
 /// How many open files are left for everything else: the database, outgoing requests, workers.

@@ -163,3 +163,62 @@ async fn many_requests_sent_at_once_are_answered_in_order() {
     let statuses: Vec<_> = told.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
     assert_eq!(statuses, ["200", "404", "404", "200"], "{told}");
 }
+
+const OK: &str = "{\"status\":\"ok\"}";
+
+/// Sends a part of requests and reads until an answer of the health check has ended.
+async fn talk(stream: &mut DuplexStream, part: &str) -> String {
+    stream.write_all(part.as_bytes()).await.unwrap();
+    answer(stream, OK).await
+}
+
+async fn seconds(count: u64) {
+    tokio::time::sleep(Duration::from_secs(count)).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_was_idle_goes_on_where_it_was() {
+    let app = hurried().await;
+    let (mut stream, ..) = connect(&app, 4096);
+    for pause in [0, 1, 3, 60, 119] {
+        seconds(pause).await;
+        let told = talk(&mut stream, ALIVE).await;
+        assert!(told.starts_with("HTTP/1.1 200 OK\r\n"), "after {pause} s: {told}");
+    }
+    // Two requests at once and the beginning of a third, whose rest comes when an idle connection would have been parked.
+    talk(&mut stream, &format!("{ALIVE}{ALIVE}GET /hea")).await;
+    answer(&mut stream, OK).await;
+    seconds(3).await;
+    assert!(talk(&mut stream, "lth/alive HTTP/1.1\r\nhost: h\r\n\r\n").await.starts_with("HTTP/1.1 200 OK\r\n"));
+    seconds(3).await;
+    stream.write_all(&ALIVE.as_bytes()[..1]).await.unwrap();
+    seconds(3).await;
+    assert!(talk(&mut stream, &ALIVE[1..]).await.starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+#[tokio::test]
+async fn a_connection_that_was_idle_has_no_more_time_for_a_head_than_others() {
+    let app = hurried().await;
+    let (mut stream, ..) = connect(&app, 4096);
+    talk(&mut stream, ALIVE).await;
+    seconds(30).await;
+    stream.write_all(b"GET /health").await.unwrap();
+    assert!(matches!(rest(&mut stream).await, (said, 4..=6) if said.is_empty()));
+    // One that begins like HTTP/2 and stops.
+    let (mut stream, ..) = connect(&app, 4096);
+    stream.write_all(b"PRI * HTTP").await.unwrap();
+    assert!(matches!(rest(&mut stream).await, (said, 4..=6) if said.is_empty()));
+}
+
+#[tokio::test]
+async fn http_2_is_spoken_to_whoever_begins_with_it() {
+    let app = hurried().await;
+    let (mut stream, ..) = connect(&app, 4096);
+    // The preface in two parts, and empty settings (RFC 9113, section 3.4).
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\n").await.unwrap();
+    seconds(1).await;
+    stream.write_all(b"SM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    let mut frame = [0; 9];
+    stream.read_exact(&mut frame).await.unwrap();
+    assert_eq!(frame[3], 4, "the server's settings come first");
+}
