@@ -103,6 +103,9 @@ pub struct Notes {
     /// Notes by node name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub nodes: BTreeMap<String, NodeNote>,
+    /// The method whose submit the messages are about, where a form has parts of several. Not shown to front ends.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub about: Option<String>,
 }
 
 impl Notes {

@@ -99,7 +99,7 @@ pub struct Session {
     pub devices: Vec<Device>,
     /// When the row was made.
     pub created_at: Timestamp,
-    /// When the row last changed.
+    /// When its holder was last seen, to a few minutes.
     pub updated_at: Timestamp,
 }
 

@@ -5,7 +5,7 @@ use portcullis_model::session::Session;
 use portcullis_model::time::Timestamp;
 use uuid::Uuid;
 
-use crate::changes::{Changes, Expect};
+use crate::changes::{Changes, Durability, Expect};
 use crate::dialect::{Query, arg};
 use crate::failure::StoreError;
 use crate::identities::{self, identity_columns};
@@ -180,6 +180,15 @@ pub fn update(c: &mut Changes, session: &Session) {
             session.id.into(),
         ],
         Expect::One,
+    );
+}
+
+/// Its holder was seen at `now`. May be lost in a power cut; without effect on a session that was revoked or changed since.
+pub fn seen(c: &mut Changes, id: Uuid, now: Timestamp) {
+    c.durability(Durability::Relaxed).push(
+        "UPDATE sessions SET updated_at = $1 WHERE id = $2 AND active = 1 AND updated_at < $1",
+        vec![now.into(), id.into()],
+        Expect::Any,
     );
 }
 

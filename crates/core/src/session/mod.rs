@@ -45,7 +45,8 @@ impl Current {
     }
 }
 
-/// The session that a request was made with, if it counts now: one indexed read.
+/// The session that a request was made with, if it counts now: one indexed read. Now and then it is written down that its
+/// holder was seen; nobody waits for that.
 ///
 /// # Errors
 /// If the database fails.
@@ -55,6 +56,7 @@ pub async fn current(cx: &Cx) -> Result<Option<Current>, ApiError> {
     if !session.is_alive(cx.now) || identity.state != State::Active {
         return Ok(None);
     }
+    life::note_seen(cx, &session);
     Ok(Some(Current {
         session,
         identity,

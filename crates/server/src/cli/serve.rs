@@ -20,6 +20,7 @@ use crate::http::edge::Edge;
 use crate::http::listen::Bound;
 use crate::http::ports::Port;
 use crate::logging;
+use crate::pages;
 
 /// How long running requests may go on after the server was asked to end.
 const GRACE: Duration = Duration::from_secs(120);
@@ -110,6 +111,7 @@ async fn start_and_serve(loaded: Loaded, sources: Sources, proxies: Proxies) -> 
     let edge = Arc::new(Edge::new(Arc::clone(&app), proxies));
     let public = Bound::open(Port::Public, &config.serve.public).await.map_err(Failure::of)?;
     let admin = Bound::open(Port::Admin, &config.serve.admin).await.map_err(Failure::of)?;
+    let mailbox = pages::mailbox_address(&config);
     let (base, public_at, admin_at) = (config.public_base_url().to_string(), public.address(), admin.address());
 
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -124,6 +126,9 @@ async fn start_and_serve(loaded: Loaded, sources: Sources, proxies: Proxies) -> 
     tracing::info!(public = ?public_at, admin = ?admin_at, base, "serving");
     if first_run {
         output::print(&format!("Open {base} in your browser.\n"))?;
+    }
+    if let Some(mailbox) = mailbox {
+        output::print(&format!("Messages can be read at {mailbox}\n"))?;
     }
 
     signals.first().await;

@@ -3,6 +3,7 @@
 use super::table::{Action, Methods, Row, direct, operation};
 use super::{health, ports};
 use crate::admin::{identities, sessions};
+use crate::pages;
 
 /// All rows.
 #[must_use]
@@ -40,6 +41,7 @@ pub fn rows() -> Vec<Row> {
         operation(Methods::DELETE, "/sessions/{}", |cx, params| Box::pin(sessions::revoke(cx, params.first()))),
         operation(Methods::PATCH, "/sessions/{}/extend", |cx, params| Box::pin(sessions::extend(cx, params.first()))),
     ];
+    rows.extend(pages::admin_rows());
     rows.extend(ports::public_rows());
     rows
 }

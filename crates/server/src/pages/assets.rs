@@ -7,7 +7,9 @@ use std::sync::LazyLock;
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, ETAG, X_CONTENT_TYPE_OPTIONS};
 use portcullis_core::app::Cx;
+use portcullis_core::config::Config;
 use sha2::{Digest as _, Sha256};
+use url::Url;
 
 use crate::http::path::Mount;
 use crate::http::reply::{self, Response};
@@ -25,23 +27,30 @@ pub(super) struct Asset {
     content_type: &'static str,
     content: &'static str,
     digest: String,
+    /// The base URL below which it is.
+    base: fn(&Config) -> &Url,
 }
 
 impl Asset {
     fn new(path: &'static str, content_type: &'static str, content: &'static str) -> Self {
         let hash = Sha256::digest(content.as_bytes());
         let digest = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Self { path, content_type, content, digest }
+        Self { path, content_type, content, digest, base: Config::public_base_url }
     }
 
-    /// Its address on the pages' own host, below the mount.
+    /// The same file on the admin port, at another path.
+    fn of_admin(other: &Self, path: &'static str) -> Self {
+        Self { path, digest: other.digest.clone(), base: Config::admin_base_url, ..*other }
+    }
+
+    /// Its address on the port's own host, below the mount.
     #[must_use]
     pub(super) fn address(&self, cx: &Cx) -> String {
-        format!("{}{}?v={}", Mount::of(cx.config().public_base_url()).as_str(), self.path, self.digest)
+        format!("{}{}?v={}", Mount::of((self.base)(cx.config())).as_str(), self.path, self.digest)
     }
 
     /// The file; 304 without content if the browser has it already (RFC 9110, section 13.1.2).
-    fn answer(&self, cx: &Cx) -> Response {
+    pub(super) fn answer(&self, cx: &Cx) -> Response {
         let tag = format!("\"{}\"", self.digest);
         let known = cx.request.header("if-none-match").is_some_and(|list| is_listed(list, &tag));
         let mut response = if known { reply::empty(304) } else { reply::content(200, self.content_type, self.content) };
@@ -62,15 +71,37 @@ fn is_listed(list: &str, tag: &str) -> bool {
     list.split(',').map(str::trim).any(|known| known == "*" || known.trim_start_matches("W/") == tag)
 }
 
+/// Where the style sheet is on the admin port.
+pub(super) const MAILBOX_STYLE_PATH: &str = "/dev/mailbox/portcullis.css";
+/// Where the script is on the admin port.
+pub(super) const MAILBOX_SCRIPT_PATH: &str = "/dev/mailbox/portcullis.js";
+/// Where the icon is on the admin port.
+pub(super) const MAILBOX_ICON_PATH: &str = "/dev/mailbox/portcullis.svg";
+
+/// The style sheet: what all pages have, forms, settings, the mailbox, print.
+const STYLE_TEXT: &str = concat!(
+    include_str!("assets/page.css"),
+    include_str!("assets/form.css"),
+    include_str!("assets/settings.css"),
+    include_str!("assets/mailbox.css"),
+    include_str!("assets/print.css"),
+);
+
 /// The style sheet.
-pub(super) static STYLE: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new(STYLE_PATH, "text/css; charset=utf-8", include_str!("assets/portcullis.css")));
+pub(super) static STYLE: LazyLock<Asset> = LazyLock::new(|| Asset::new(STYLE_PATH, "text/css; charset=utf-8", STYLE_TEXT));
 /// The script.
 pub(super) static SCRIPT: LazyLock<Asset> =
     LazyLock::new(|| Asset::new(SCRIPT_PATH, "text/javascript; charset=utf-8", include_str!("assets/portcullis.js")));
 /// The icon.
 pub(super) static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new(ICON_PATH, "image/svg+xml", include_str!("assets/portcullis.svg")));
+
+/// The style sheet on the admin port.
+pub(super) static MAILBOX_STYLE: LazyLock<Asset> = LazyLock::new(|| Asset::of_admin(&STYLE, MAILBOX_STYLE_PATH));
+/// The script on the admin port.
+pub(super) static MAILBOX_SCRIPT: LazyLock<Asset> = LazyLock::new(|| Asset::of_admin(&SCRIPT, MAILBOX_SCRIPT_PATH));
+/// The icon on the admin port.
+pub(super) static MAILBOX_ICON: LazyLock<Asset> = LazyLock::new(|| Asset::of_admin(&ICON, MAILBOX_ICON_PATH));
 
 /// `GET /assets/portcullis.css`.
 pub(super) fn style(cx: &Cx) -> Response {

@@ -19,9 +19,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::form::{self, Facts, Item, Layout, Notice, Script, Section, Ui};
-use super::frame::{self, Frame, Link};
-use super::sessions::{self, Sessions};
-use super::{ask, problem, start, texts};
+use super::frame::{self, Action, Frame, Link};
+use super::{ask, is_built_in, problem, settings as settings_page, start, texts};
 use crate::http::reply::{self, Response};
 
 /// How old a flow must be to be replaced without a word when it cannot be shown.
@@ -33,12 +32,14 @@ struct Page {
     frame: Frame,
     heading: &'static str,
     /// Whom the form is about, where it does not ask.
-    lead: Option<String>,
-    is_wide: bool,
+    account: Option<String>,
+    /// What it is for, where that takes a sentence.
+    lead: Option<&'static str>,
     notices: Vec<Notice>,
+    to_mend: Vec<(String, String)>,
     sections: Vec<Section>,
     scripts: Vec<Script>,
-    sessions: Option<Sessions>,
+    actions: Vec<Action>,
     links: Vec<Link>,
 }
 
@@ -94,7 +95,19 @@ async fn fetch(cx: &Cx, kind: FlowKind) -> Reply {
 fn begin(cx: &Cx, kind: FlowKind) -> String {
     let route = cx.public_url(&format!("/self-service/{kind}/browser"));
     let asked = cx.request.query.iter().filter(|(name, _)| name != "flow");
-    asked.fold(route, |url, (name, value)| with_parameter(&url, name, value))
+    let url = asked.fold(route, |url, (name, value)| with_parameter(&url, name, value));
+    match left_settings(cx).filter(|_| kind == FlowKind::Login && cx.request.parameter("return_to").is_none()) {
+        Some(page) => with_parameter(&url, "return_to", &page),
+        None => url,
+    }
+}
+
+/// The settings page that a submit without a session came from: what was typed there waits in its flow.
+fn left_settings(cx: &Cx) -> Option<String> {
+    let page = cx.public_url("/settings");
+    let rest = cx.request.header("referer")?.strip_prefix(page.as_str())?;
+    let flow = Uuid::parse_str(rest.strip_prefix("?flow=")?.split('&').next()?).ok()?;
+    is_built_in(cx.config(), FlowKind::Settings).then(|| with_parameter(&page, "flow", &flow.to_string()))
 }
 
 /// The way on from a flow that cannot be shown.
@@ -141,36 +154,58 @@ fn is_just_made(id: &str, now: Timestamp) -> bool {
 }
 
 async fn show(cx: &Cx, kind: FlowKind, shown: &Shown) -> Response {
-    let is_settings = kind == FlowKind::Settings;
     let current = session::current(cx).await.ok().flatten();
+    if let (FlowKind::Settings, Some(current)) = (kind, &current) {
+        return settings_page::show(cx, shown.id, &shown.ui, current).await;
+    }
     let account = match &current {
-        Some(current) if is_settings || shown.refresh => Some(start::name_of(cx, &current.identity)),
+        Some(current) if shown.refresh => Some(start::name_of(cx, &current.identity)),
         _ => form::named(&shown.ui),
     };
-    let facts = Facts { account: account.clone(), password_length: cx.config().min_password_length() };
-    let layout = if is_settings { Layout::Each } else { Layout::OneOf };
-    let body = form::body(&shown.ui, layout, &facts);
-    let sessions = if is_settings { sessions::list(cx, &shown.id.to_string(), csrf_token(&body.sections)).await } else { None };
+    let facts = Facts {
+        account: account.clone(),
+        password_length: cx.config().min_password_length(),
+        is_change: false,
+        only_way: texts::only_way(kind),
+    };
+    let mut body = form::body(&shown.ui, Layout::OneOf, &facts);
+    if kind == FlowKind::Login && change_waits(cx, shown).await {
+        body.notices.push(Notice::plain(texts::CHANGE_WAITS));
+    }
     let is_second = shown.requested_aal == Some(Aal::Aal2);
     let heading = texts::heading(kind, shown.refresh, is_second);
     let page = Page {
         frame: Frame::new(cx, heading, body.has_errors),
         heading,
-        lead: account.filter(|_| !is_settings),
-        is_wide: is_settings,
+        account,
+        lead: texts::lead(kind, shown.state).filter(|_| body.notices.is_empty()),
+        actions: actions(cx, kind, shown),
         links: links(cx, kind, shown, current.is_some()).await,
         notices: body.notices,
+        to_mend: body.to_mend,
         sections: body.sections,
         scripts: body.scripts,
-        sessions,
     };
     frame::answer(cx, 200, &page)
 }
 
-/// The anti-CSRF token of the flow's own forms.
-fn csrf_token(sections: &[Section]) -> &str {
-    let mut hidden = sections.iter().flat_map(|s| &s.forms).flat_map(|f| &f.hidden);
-    hidden.find(|h| h.name == "csrf_token").map_or("", |h| h.value.as_str())
+/// Whether this sign-in is what a change in the settings waits for.
+async fn change_waits(cx: &Cx, shown: &Shown) -> bool {
+    let submit = cx.public_url("/self-service/settings?flow=");
+    let waiting = shown.return_to.as_deref().and_then(|url| Uuid::parse_str(url.strip_prefix(submit.as_str())?).ok());
+    match waiting.filter(|_| shown.refresh || shown.requested_aal == Some(Aal::Aal2)) {
+        Some(flow) => settings::waits(cx, flow).await,
+        None => false,
+    }
+}
+
+/// The way on from a flow that is done.
+fn actions(cx: &Cx, kind: FlowKind, shown: &Shown) -> Vec<Action> {
+    if kind != FlowKind::Verification || shown.state != FlowState::PassedChallenge {
+        return Vec::new();
+    }
+    let href = return_to::or_global(cx, shown.return_to.as_deref());
+    vec![Action { class: "primary", href, text: texts::PROCEED }]
 }
 
 /// Where else people may want to go from a form.
@@ -202,18 +237,9 @@ async fn links(cx: &Cx, kind: FlowKind, shown: &Shown, is_signed_in: bool) -> Ve
             }
         }
         FlowKind::Registration => add(Some(texts::HAVE_ACCOUNT), begin(FlowKind::Login), texts::SIGN_IN),
-        FlowKind::Settings => {
-            if let Some(home) = frame::home(cx) {
-                add(None, home, texts::TO_START);
-            }
-            if let Some(href) = start::sign_out(cx).await {
-                add(None, href, texts::SIGN_OUT);
-            }
-        }
         FlowKind::Recovery => add(None, begin(FlowKind::Login), texts::SIGN_IN),
-        FlowKind::Verification if shown.state == FlowState::PassedChallenge => {
-            add(None, return_to::or_global(cx, shown.return_to.as_deref()), texts::PROCEED);
-        }
+        FlowKind::Settings => {}
+        FlowKind::Verification if shown.state == FlowState::PassedChallenge => {}
         FlowKind::Verification => {
             if let Some(home) = frame::home(cx) {
                 add(None, home, texts::TO_START);
@@ -242,20 +268,5 @@ mod tests {
         ] {
             assert_eq!(is_just_made(&id, now), expected, "{id}");
         }
-    }
-
-    #[test]
-    fn the_token_is_taken_from_the_forms() {
-        assert_eq!(csrf_token(&[]), "");
-        let forms = form::body(
-            &serde_json::from_value(serde_json::json!({"action": "/", "nodes": [
-                {"type": "input", "group": "default", "attributes": {"node_type": "input", "name": "csrf_token", "type": "hidden", "value": "t", "disabled": false}, "messages": [], "meta": {}},
-                {"type": "input", "group": "password", "attributes": {"node_type": "input", "name": "method", "type": "submit", "value": "password", "disabled": false}, "messages": [], "meta": {}}
-            ]}))
-            .unwrap(),
-            Layout::Each,
-            &Facts::default(),
-        );
-        assert_eq!(csrf_token(&forms.sections), "t");
     }
 }

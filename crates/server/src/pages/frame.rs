@@ -22,6 +22,8 @@ pub(super) struct Frame {
     pub site: String,
     /// The start page, where there is one.
     pub home: Option<String>,
+    /// Who is signed in, on pages that say so.
+    pub account: Option<Account>,
     /// Where the style sheet is.
     pub style: String,
     /// Where the script is.
@@ -42,11 +44,41 @@ impl Frame {
             title: format!("{prefix}{heading} – {site}"),
             site,
             home: home(cx),
+            account: None,
             style: assets::STYLE.address(cx),
             script: assets::SCRIPT.address(cx),
             icon: assets::ICON.address(cx),
         }
     }
+
+    /// The frame of the development mailbox, which loads everything from the admin port.
+    #[must_use]
+    pub(super) fn of_mailbox(cx: &Cx, heading: &str, mailbox: String) -> Self {
+        Self {
+            title: format!("{heading} – {}", texts::MAILBOX_SITE),
+            site: texts::MAILBOX_SITE.to_owned(),
+            home: Some(mailbox),
+            account: None,
+            style: assets::MAILBOX_STYLE.address(cx),
+            script: assets::MAILBOX_SCRIPT.address(cx),
+            icon: assets::MAILBOX_ICON.address(cx),
+        }
+    }
+
+    /// With the name of who is signed in.
+    #[must_use]
+    pub(super) fn account(mut self, account: Account) -> Self {
+        self.account = Some(account);
+        self
+    }
+}
+
+/// Who is signed in.
+pub(super) struct Account {
+    /// What to call them.
+    pub name: String,
+    /// Where their session ends.
+    pub sign_out: Option<String>,
 }
 
 /// The start page, where there is one.

@@ -2,15 +2,18 @@
 //!
 //! A page of a flow exists exactly where the configuration names no `ui_url` for it, the start page where sign-in is built
 //! in. Pages are printed on the server from the same JSON that front ends get, and post to the same routes; they work
-//! without scripts. Nothing is loaded from elsewhere, and nothing on a page is inline.
+//! without scripts. Nothing is loaded from elsewhere, and nothing on a page is inline. In development mode the admin port
+//! has a page of the messages that were written.
 
 mod assets;
 mod device;
 mod flow;
 mod form;
 mod frame;
+mod mailbox;
 mod problem;
 mod sessions;
+mod settings;
 mod start;
 mod texts;
 
@@ -57,6 +60,18 @@ pub fn rows() -> Vec<Row> {
         direct(Methods::GET, assets::SCRIPT_PATH, |_, cx, _| Box::pin(async { assets::script(cx) })),
         direct(Methods::GET, assets::ICON_PATH, |_, cx, _| Box::pin(async { assets::icon(cx) })),
     ]
+}
+
+/// The rows of the admin port: pages for developers.
+#[must_use]
+pub fn admin_rows() -> Vec<Row> {
+    mailbox::rows()
+}
+
+/// Where developers read what the server would send; `None` where nobody may.
+#[must_use]
+pub fn mailbox_address(config: &Config) -> Option<String> {
+    mailbox::exists(config).then(|| config.admin_url(mailbox::PATH).to_string())
 }
 
 /// Whether the page of a flow is ours.

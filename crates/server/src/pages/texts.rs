@@ -3,8 +3,9 @@
 //! Texts say what happened and what to do next, and never name parts of the program.
 
 use portcullis_model::error::ErrorId;
-use portcullis_model::flow::FlowKind;
+use portcullis_model::flow::{FlowKind, FlowState};
 use portcullis_model::ui::Group;
+use portcullis_store::outbox::MessageStatus;
 
 /// The language of these texts (BCP 47).
 pub(super) const LANGUAGE: &str = "en";
@@ -14,6 +15,8 @@ pub(super) const SKIP: &str = "Skip to the content";
 pub(super) const ERROR_PREFIX: &str = "Error: ";
 /// Between ways of doing the same thing.
 pub(super) const OR: &str = "or";
+/// Names the links at the top.
+pub(super) const ACCOUNT: &str = "Your account";
 /// Names the links below a form.
 pub(super) const FURTHER: &str = "Other things to do";
 /// Button that shows a password.
@@ -29,8 +32,54 @@ pub(super) const DATE_TIME_HINT: &str = "Date, time and offset from UTC, such as
 /// The choice of no value.
 pub(super) const NO_CHOICE: &str = "Choose …";
 
+/// Label of a password that takes the place of another one.
+pub(super) const NEW_PASSWORD: &str = "New password";
+/// Above the list of fields that must be mended.
+pub(super) const TO_MEND: &str = "Some fields need another look:";
+/// Before a message that something is wrong, for those who do not see its colour.
+pub(super) const ERROR: &str = "Error:";
+/// Where a change in the settings waits for this sign-in.
+pub(super) const CHANGE_WAITS: &str = "Your change is not lost: it is finished as soon as you have signed in.";
+
+/// Names the settings' table of contents.
+pub(super) const CONTENTS: &str = "Parts of the settings";
+/// Where a script kept what was typed into other parts of the settings.
+pub(super) const KEPT: &str = "What you had typed in other parts of this page is still here. It is not saved yet.";
+/// Of a second factor that is set up.
+pub(super) const IS_ON: &str = "On";
+/// Of a second factor that is not set up.
+pub(super) const IS_OFF: &str = "Off";
+/// Before the time since when something is there.
+pub(super) const ADDED: &str = "Added";
+/// Button that takes a key away.
+pub(super) const REMOVE: &str = "Remove";
+/// Button that takes a connected account away.
+pub(super) const DISCONNECT: &str = "Disconnect";
+/// Beside what cannot be taken away.
+pub(super) const ONLY_WAY: &str = "Your only way to sign in, so it must stay.";
+/// Button that copies backup codes.
+pub(super) const COPY: &str = "Copy";
+/// The same, when it is done.
+pub(super) const COPIED: &str = "Copied";
+/// Button that prints backup codes.
+pub(super) const PRINT: &str = "Print";
+
 /// Heading of the signed-in devices.
 pub(super) const SESSIONS: &str = "Where you are signed in";
+/// The same, in the table of contents.
+pub(super) const SESSIONS_SHORT: &str = "Sessions";
+/// Below it.
+pub(super) const SESSIONS_INTRO: &str = "Sign out of whatever you do not recognize, then change your password.";
+/// Below it, where there is no other session.
+pub(super) const SESSIONS_ALONE: &str = "You are signed in nowhere else.";
+/// After one session was ended.
+pub(super) const SESSION_ENDED: &str = "That device is signed out.";
+/// After all sessions but this one were ended.
+pub(super) const OTHERS_ENDED: &str = "You are signed out everywhere else.";
+/// Before the time of the last use.
+pub(super) const LAST_SEEN: &str = "Last seen";
+/// The same, of this device.
+pub(super) const SEEN_NOW: &str = "In use now";
 /// Beside the session of this browser.
 pub(super) const THIS_DEVICE: &str = "This device";
 /// Before the time of a sign-in.
@@ -41,6 +90,53 @@ pub(super) const SIGN_OUT: &str = "Sign out";
 pub(super) const SIGN_OUT_OTHERS: &str = "Sign out everywhere else";
 /// A device that says nothing about itself.
 pub(super) const UNKNOWN_DEVICE: &str = "Unknown device";
+
+/// Names the development mailbox at the top of its pages.
+pub(super) const MAILBOX_SITE: &str = "Development mailbox";
+/// Its heading.
+pub(super) const MAILBOX: &str = "Messages";
+/// Below it.
+pub(super) const MAILBOX_LEAD: &str =
+    "Everything that the server wrote to people, newest first, whether or not it could be sent.";
+/// Where there are none.
+pub(super) const MAILBOX_EMPTY: &str =
+    "No messages yet. They appear here when somebody signs up, proves an address or asks for a code. No mail server is needed.";
+/// Link that looks again.
+pub(super) const REFRESH: &str = "Refresh";
+/// Link back to the list.
+pub(super) const ALL_MESSAGES: &str = "All messages";
+/// Of a message without subject.
+pub(super) const NO_SUBJECT: &str = "(no subject)";
+/// Before a message's recipient.
+pub(super) const MAIL_TO: &str = "To";
+/// Before its time.
+pub(super) const MAIL_WRITTEN: &str = "Written";
+/// Before how far it has come.
+pub(super) const MAIL_STATUS: &str = "Status";
+/// Before the type of its template.
+pub(super) const MAIL_TEMPLATE: &str = "Template";
+/// Before why it was not sent.
+pub(super) const MAIL_ERROR: &str = "Last error";
+/// Heading of its text.
+pub(super) const MAIL_TEXT: &str = "Text";
+/// Heading of its HTML.
+pub(super) const MAIL_HTML: &str = "HTML";
+/// Where its words cannot be made.
+pub(super) const MAIL_UNREADABLE: &str =
+    "The words of this message cannot be shown: it was written with other secrets, or by another release.";
+/// Where there is no such message.
+pub(super) const MAIL_GONE: &str = "There is no such message, or not any more.";
+
+/// How far a message has come.
+#[must_use]
+pub(super) fn mail_status(status: MessageStatus) -> &'static str {
+    match status {
+        MessageStatus::Queued => "Waiting",
+        MessageStatus::Processing => "On its way",
+        MessageStatus::Sent => "Sent",
+        MessageStatus::Abandoned => "Given up",
+    }
+}
 
 /// The start page's heading for somebody who is signed in.
 pub(super) const WELCOME_BACK: &str = "Welcome back";
@@ -95,6 +191,73 @@ pub(super) fn heading(kind: FlowKind, is_refresh: bool, is_second: bool) -> &'st
         FlowKind::Recovery => "Get back into your account",
         FlowKind::Verification => "Verify your address",
     }
+}
+
+/// The first sentence of a flow's page, where the form does not speak for itself.
+#[must_use]
+pub(super) fn lead(kind: FlowKind, state: FlowState) -> Option<&'static str> {
+    match (kind, state) {
+        (FlowKind::Verification, FlowState::ChooseMethod) => {
+            Some("Tell us the address, and we send a code to it that proves that it is yours.")
+        }
+        (FlowKind::Recovery, FlowState::ChooseMethod) => Some("Tell us the address of your account, and we send a code to it."),
+        _ => None,
+    }
+}
+
+/// The words of the button where a password is the only way to do it.
+#[must_use]
+pub(super) fn only_way(kind: FlowKind) -> Option<&'static str> {
+    match kind {
+        FlowKind::Login => Some(SIGN_IN),
+        FlowKind::Registration => Some(SIGN_UP),
+        FlowKind::Recovery | FlowKind::Settings | FlowKind::Verification => None,
+    }
+}
+
+/// The heading of an area of the settings.
+#[must_use]
+pub(super) fn area(id: &str) -> Option<&'static str> {
+    match id {
+        "factors" => Some("Second factors"),
+        "connections" => Some("Connected accounts"),
+        "profile" => section(Group::Profile),
+        "password" => section(Group::Password),
+        "code" => section(Group::Code),
+        "link" => section(Group::Link),
+        "passkey" => section(Group::Passkey),
+        "webauthn" => section(Group::Webauthn),
+        _ => None,
+    }
+}
+
+/// Below the heading of an area.
+#[must_use]
+pub(super) fn area_intro(id: &str) -> Option<&'static str> {
+    match id {
+        "factors" => Some("With a second factor your password alone is not enough to sign in."),
+        "connections" => Some("Accounts elsewhere that you can sign in with."),
+        "password" => Some("Choose a long one that you use nowhere else."),
+        _ => None,
+    }
+}
+
+/// Below the heading of a part of the settings.
+#[must_use]
+pub(super) fn section_intro(group: Group) -> Option<&'static str> {
+    match group {
+        Group::Totp => Some("An app on your phone shows a new code every half minute."),
+        Group::LookupSecret => Some("Codes for when nothing else is at hand. Each works once."),
+        Group::Webauthn => Some("A small device that you plug in or hold to your phone."),
+        Group::Passkey => Some("Sign in with your fingerprint, your face or the lock of your screen."),
+        _ => None,
+    }
+}
+
+/// Below the list of sessions, if not all are shown.
+#[must_use]
+pub(super) fn more_sessions(number: u64) -> String {
+    format!("And {number} more.")
 }
 
 /// The heading of a part of the settings; `None` for what stands without one.

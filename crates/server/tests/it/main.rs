@@ -8,6 +8,7 @@ mod hostile;
 mod http;
 mod journey;
 mod leaks;
+mod mailbox;
 mod pages;
 mod schemas;
 mod self_service;

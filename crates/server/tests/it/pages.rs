@@ -5,7 +5,7 @@ use std::time::Duration;
 use portcullis::http::ports::Port;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Browser, TestApp, UI};
+use crate::support::{Admin, Answer, Browser, TestApp, UI};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -232,7 +232,10 @@ async fn other_sessions_end_from_the_settings_page() {
     let good = end(&token);
     let good: Vec<(&str, &str)> = good.iter().map(|(k, v)| (*k, v.as_str())).collect();
     let ended = browser.post("/settings/sessions", &good).await;
-    assert_eq!((ended.status, ended.location()), (303, format!("http://127.0.0.1:4433/settings?flow={flow}").as_str()));
+    let back = format!("http://127.0.0.1:4433/settings?flow={flow}&ended=one");
+    assert_eq!((ended.status, ended.location()), (303, back.as_str()));
+    let told = html(&browser.get(&back).await);
+    assert!(between(&told, r#"id="sessions-notices""#, "</div>").contains("That device is signed out."), "{told}");
     assert_eq!(heading(&html(&other.get("/").await)), "Welcome");
     assert_eq!(heading(&html(&browser.get("/").await)), "Welcome back");
 }
@@ -273,4 +276,126 @@ async fn pages_and_their_style_sheet_live_below_the_mount() {
     assert_eq!((known.status, known.body.len()), (304, 0));
     let old = app.ask(Port::Public, "GET", "/assets/portcullis.css?v=0", &[]).await;
     assert_eq!(old.header("cache-control").as_deref(), Some("public, no-cache"));
+}
+
+/// Sends fields of the settings page.
+async fn change(browser: &mut Browser<'_>, page: &str, fields: &[(&str, &str)]) -> Answer {
+    let token = token(page);
+    let fields: Vec<(&str, &str)> = fields.iter().copied().chain([("csrf_token", token.as_str())]).collect();
+    browser.post(action(page), &fields).await
+}
+
+#[tokio::test]
+async fn what_is_told_stands_in_the_part_that_it_is_about() {
+    let app = TestApp::with(built_in()).await;
+    let mut browser = Browser::new(&app);
+    sign_up(&mut browser, "ada@example.org").await;
+    let shown = html(&visit(&mut browser, "/settings").await);
+    let contents = between(&shown, r#"<nav class="contents""#, "</nav>");
+    let links: Vec<&str> = contents.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert_eq!(links, ["#profile", "#password", "#sessions"]);
+
+    let fields = [("method", "profile"), ("traits.email", "ada@example.org"), ("traits.name.first", "Ada")];
+    let saved = change(&mut browser, &shown, &fields).await;
+    let page = html(&browser.get(saved.location()).await);
+    let notice = between(&page, r#"id="profile-notices""#, "</div>");
+    assert!(notice.contains(r#"role="status" tabindex="-1" autofocus>Your changes are saved."#), "{page}");
+    assert_eq!(page.matches("Your changes are saved.").count(), 1);
+
+    let refused = change(&mut browser, &page, &[("method", "password"), ("password", "short")]).await;
+    let page = html(&browser.get(refused.location()).await);
+    let password = between(&page, r#"name="password""#, "</div>");
+    assert!(password.contains("autofocus") && password.contains(r#"aria-invalid="true""#), "{password}");
+    assert!(!page.contains("Your changes are saved."), "{page}");
+    assert!(page.contains("<title>Error: Settings"), "{page}");
+    let json = browser.script().get(&format!("/self-service/settings/flows?id={}", saved.parameter("flow").unwrap())).await;
+    assert_eq!(json.json().get("active"), None, "front ends are told what they always were");
+}
+
+#[tokio::test]
+async fn a_sign_in_says_that_a_change_waits_for_it() {
+    let app = TestApp::with(built_in()).await;
+    let mut browser = Browser::new(&app);
+    sign_up(&mut browser, "ada@example.org").await;
+    let login = html(&visit(&mut browser, "/login?refresh=true").await);
+    assert!(!login.contains("Your change is not lost"), "nothing waits yet");
+
+    app.wait(2 * 3600);
+    let shown = html(&visit(&mut browser, "/settings").await);
+    let asked = change(&mut browser, &shown, &[("method", "password"), ("password", "staple wagon melody")]).await;
+    assert_eq!(asked.status, 303);
+    let login = html(&visit(&mut browser, asked.location()).await);
+    assert_eq!(heading(&login), "Confirm that it is you");
+    assert!(login.contains("Your change is not lost"), "{login}");
+    let (action, token) = (action(&login).to_owned(), token(&login));
+    let fields = [("method", "password"), ("identifier", "ada@example.org"), ("password", PASSWORD), ("csrf_token", &token)];
+    let signed_in = browser.post(&action, &fields).await;
+    let done = html(&visit(&mut browser, signed_in.location()).await);
+    assert!(between(&done, r#"id="password-notices""#, "</div>").contains("Your changes are saved."), "{done}");
+}
+
+#[tokio::test]
+async fn what_was_typed_is_there_after_a_lost_session() {
+    let app = TestApp::with(built_in()).await;
+    let mut browser = Browser::new(&app);
+    sign_up(&mut browser, "ada@example.org").await;
+    let begun = browser.get("/self-service/settings/browser").await;
+    let (page, shown) = (begun.location().to_owned(), html(&browser.get(begun.location()).await));
+    let admin = Admin::new(&app);
+    let people = admin.get("/identities").await.json();
+    let sessions = format!("/identities/{}/sessions", people[0]["id"].as_str().unwrap());
+    assert_eq!(admin.send("DELETE", &sessions, &Value::Null).await.status, 204);
+
+    // The session is over; the browser says which page the form stood on, and the way back leads there.
+    let fields = [("method", "profile"), ("traits.email", "ada@example.org"), ("traits.name.first", "Augusta")];
+    let lost = change(&mut browser, &shown, &fields).await;
+    assert_eq!(lost.location(), "http://127.0.0.1:4433/login");
+    for (referer, expected) in [
+        (page.as_str(), Some(page.as_str())),
+        ("http://127.0.0.1:4433/settings", None),
+        ("http://127.0.0.1:4433/settings?flow=nonsense", None),
+        ("http://elsewhere.example.org/settings?flow=9b9f5d5e-6a52-4b0e-8a0f-0f6f4a3f2b1c", None),
+    ] {
+        let login = app.ask(Port::Public, "GET", "/login", &[("referer", referer)]).await;
+        assert_eq!(login.parameter("return_to").as_deref(), expected, "{referer}");
+    }
+    let login = browser.get(&format!("/self-service/login/browser?return_to={page}")).await;
+    let login = html(&browser.get(login.location()).await);
+    let (action, token) = (action(&login).to_owned(), token(&login));
+    let fields = [("method", "password"), ("identifier", "ada@example.org"), ("password", PASSWORD), ("csrf_token", &token)];
+    let signed_in = browser.post(&action, &fields).await;
+    assert_eq!(signed_in.location(), page);
+    assert!(html(&browser.get(&page).await).contains(r#"value="Augusta""#));
+}
+
+#[tokio::test]
+async fn sessions_say_when_they_were_last_seen() {
+    let app = TestApp::with(built_in()).await;
+    let mut browser = Browser::new(&app);
+    sign_up(&mut browser, "ada@example.org").await;
+    let mut other = Browser::new(&app);
+    let login = html(&visit(&mut other, "/login").await);
+    let token = token(&login);
+    let fields =
+        [("method", "password"), ("identifier", "ada@example.org"), ("password", PASSWORD), ("csrf_token", token.as_str())];
+    other.post(action(&login), &fields).await;
+
+    // 2027-01-15 08:00:00 UTC is when the tests' clock begins.
+    let last_seen = |page: &str| between(between(page, "Last seen", "</time>"), "datetime=\"", "\"").to_owned();
+    for (wait, asks, expected) in
+        [(300, true, "2027-01-15T08:00:00Z"), (600, true, "2027-01-15T08:15:00Z"), (3600, false, "2027-01-15T08:15:00Z")]
+    {
+        app.wait(wait);
+        if asks {
+            assert_eq!(other.script().get("/sessions/whoami").await.status, 200);
+            // The request does not wait for it to be written down.
+            for _ in 0..200 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                if last_seen(&html(&visit(&mut browser, "/settings").await)) == expected {
+                    break;
+                }
+            }
+        }
+        assert_eq!(last_seen(&html(&visit(&mut browser, "/settings").await)), expected);
+    }
 }

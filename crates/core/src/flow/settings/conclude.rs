@@ -97,6 +97,7 @@ async fn attempt(submit: &mut Submit<'_>, change: &Change, waiting: Option<&Park
     submit.loaded.flow.state = FlowState::Success;
     submit.loaded.flow.methods.clear();
     submit.loaded.flow.notes = Default::default();
+    submit.loaded.flow.notes.about = Some(change.method.clone());
     submit.loaded.flow.notes.tell(message::settings::saved());
     engine::update(cx, &mut changes, &submit.loaded);
     if let Err(error) = cx.store().commit(changes).await {

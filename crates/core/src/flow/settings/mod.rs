@@ -13,6 +13,7 @@ use portcullis_model::message;
 use portcullis_model::ui::order;
 use portcullis_store::{Changes, identities, parked};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::engine::{self, FlowError, Form, Loaded, Reply, Shown, Unreadable, answer_error, csrf, return_to, store_error};
 use crate::app::Cx;
@@ -80,6 +81,21 @@ async fn try_fetch(cx: &Cx) -> Result<Reply, ApiError> {
     let who = load_who(cx, &current).await?;
     let shown = shown(cx, &who, &mut loaded.flow).await.map_err(engine::plain)?;
     Ok(Reply::json(200, engine::body(&loaded.flow, shown)))
+}
+
+/// The method whose submit a flow's messages are about, for a page that shows them where they belong. `None` if nothing was
+/// submitted, or the flow is not there.
+pub async fn about(cx: &Cx, flow: Uuid) -> Option<String> {
+    engine::load(cx, FlowKind::Settings, flow).await.ok()??.flow.notes.about
+}
+
+/// Whether a change waits in a flow for the sign-in of whoever asks, by the flow's id.
+pub async fn waits(cx: &Cx, flow: Uuid) -> bool {
+    let (Ok(Some(current)), Ok(Some(loaded))) = (session::current(cx).await, engine::load(cx, FlowKind::Settings, flow).await)
+    else {
+        return false;
+    };
+    matches!(engine::unpark(cx, &loaded.flow, &current.session).await, Ok(Some(_)))
 }
 
 /// Takes a submit, or finishes one that waits.
@@ -150,6 +166,7 @@ impl Submit<'_> {
         let method = method_of(cx, &form)?;
         let settings = method.settings().ok_or_else(no_method)?;
         settings.keep(cx, &self.who, &form, &mut self.loaded.flow.notes);
+        self.loaded.flow.notes.about = Some(method.id().to_owned());
         self.transient_payload = Some(engine::transient_payload(&form)?);
         settings.check_form(cx, &self.who, &form).await?;
         match self.loaded.flow.flow_type {

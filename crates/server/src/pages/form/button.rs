@@ -13,6 +13,8 @@ pub(crate) struct Button {
     pub value: String,
     /// Its words.
     pub label: String,
+    /// What those hear who do not see what stands around it; `None`: its words.
+    pub spoken: Option<String>,
     /// Its style.
     pub class: &'static str,
     /// The function of the server's script that it runs instead of sending the form.
@@ -59,6 +61,7 @@ pub(super) fn of(node: &Node) -> Option<Button> {
         name: input.name.clone(),
         value,
         label,
+        spoken: None,
         class: if is_removal { "danger" } else { "secondary" },
         trigger,
         skips_checks: true,

@@ -1,6 +1,6 @@
 //! Fields of a form.
 
-use portcullis_model::message::MessageType;
+use portcullis_model::message::{Message, MessageType};
 use portcullis_model::ui::{InputAttributes, InputType, Node};
 use serde_json::Value;
 
@@ -36,6 +36,8 @@ pub(crate) struct Field {
     pub disabled: bool,
     /// Whether typing begins here.
     pub autofocus: bool,
+    /// Whether the messages above the form describe it, too.
+    pub hears_notices: bool,
     /// Whether what it holds was refused.
     pub is_invalid: bool,
     /// What is told about it.
@@ -73,13 +75,32 @@ pub(crate) struct Told {
     pub text: String,
 }
 
+impl Told {
+    /// A message as it is printed.
+    pub(super) fn new(message: &Message) -> Self {
+        let class = match message.kind {
+            MessageType::Error => "error",
+            MessageType::Success => "success",
+            MessageType::Info => "plain",
+        };
+        Self { class, text: message.text.clone() }
+    }
+
+    /// Whether it says that something is wrong.
+    #[must_use]
+    pub(crate) fn is_error(&self) -> bool {
+        self.class == "error"
+    }
+}
+
 impl Field {
     /// The anchors of what describes it, for `aria-describedby`; `None` if nothing does.
     #[must_use]
     pub(crate) fn described_by(&self) -> Option<String> {
         let hint = self.hint.as_ref().map(|_| format!("{}-hint", self.id));
         let messages = (!self.messages.is_empty()).then(|| format!("{}-messages", self.id));
-        let all: Vec<String> = hint.into_iter().chain(messages).collect();
+        let notices = self.hears_notices.then(|| "notices".to_owned());
+        let all: Vec<String> = notices.into_iter().chain(hint).chain(messages).collect();
         (!all.is_empty()).then(|| all.join(" "))
     }
 
@@ -95,7 +116,12 @@ impl Field {
 /// The field that an input is.
 pub(super) fn of(node: &Node, input: &InputAttributes, facts: &Facts) -> Field {
     let id = format!("{}-{}", super::anchor(node.group), simple(&input.name));
-    let label = node.meta.label.as_ref().map_or_else(|| spoken(&input.name), |l| l.text.clone());
+    let label = match node.meta.label.as_ref() {
+        // Beside the heading "Password" the bare word would leave open which one is asked for.
+        _ if facts.is_change && is_new_password(input) => texts::NEW_PASSWORD.to_owned(),
+        Some(label) => label.text.clone(),
+        None => spoken(&input.name),
+    };
     let is_trait = input.name.starts_with("traits");
     let is_checkbox = input.kind == InputType::Checkbox;
     let mut field = Field {
@@ -110,8 +136,9 @@ pub(super) fn of(node: &Node, input: &InputAttributes, facts: &Facts) -> Field {
         is_optional: is_trait && !input.required && !is_checkbox && !input.disabled,
         disabled: input.disabled,
         autofocus: false,
+        hears_notices: false,
         is_invalid: node.messages.iter().any(|m| m.kind == MessageType::Error),
-        messages: node.messages.iter().map(|m| Told { class: class(m.kind), text: m.text.clone() }).collect(),
+        messages: node.messages.iter().map(Told::new).collect(),
         id: String::new(),
         name: input.name.clone(),
         label,
@@ -201,6 +228,10 @@ fn hint(input: &InputAttributes, facts: &Facts) -> Option<String> {
     }
 }
 
+fn is_new_password(input: &InputAttributes) -> bool {
+    input.kind == InputType::Password && input.autocomplete.as_deref() == Some("new-password") && input.name == "password"
+}
+
 fn kind(kind: InputType) -> &'static str {
     match kind {
         InputType::Password => "password",
@@ -213,14 +244,6 @@ fn kind(kind: InputType) -> &'static str {
         // A browser's own field for date and time leaves the offset out, without which it is no point in time.
         InputType::DatetimeLocal | InputType::Text => "text",
         InputType::Hidden | InputType::Submit | InputType::Button => "hidden",
-    }
-}
-
-fn class(kind: MessageType) -> &'static str {
-    match kind {
-        MessageType::Error => "error",
-        MessageType::Success => "success",
-        MessageType::Info => "plain",
     }
 }
 

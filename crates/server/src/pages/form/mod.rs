@@ -5,12 +5,15 @@
 //! share a form: what Enter does in a field must never be another method's, or a removal.
 
 mod button;
+mod entry;
 mod field;
+mod layout;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use button::Button;
-pub(crate) use field::Field;
+pub(crate) use entry::Entry;
+pub(crate) use field::{Field, Told};
 
 use portcullis_model::message::{Message, MessageType};
 use portcullis_model::ui::{Attributes, Group, ImageAttributes, InputAttributes, InputType, Node, TextAttributes};
@@ -54,6 +57,10 @@ pub(super) struct Facts {
     pub account: Option<String>,
     /// How long a new password must be.
     pub password_length: usize,
+    /// Whether a new password takes the place of an old one.
+    pub is_change: bool,
+    /// The main button's words where a password is the only way.
+    pub only_way: Option<&'static str>,
 }
 
 /// A message above a form.
@@ -65,6 +72,22 @@ pub(super) struct Notice {
     pub role: &'static str,
     /// Its words.
     pub text: String,
+    /// Whether the page begins there.
+    pub autofocus: bool,
+}
+
+impl Notice {
+    /// A sentence of the page's own.
+    #[must_use]
+    pub(super) fn plain(text: &str) -> Self {
+        Self { class: "plain", role: "status", text: text.to_owned(), autofocus: false }
+    }
+
+    /// Says that something was done; the page begins there.
+    #[must_use]
+    pub(super) fn done(text: &str) -> Self {
+        Self { class: "success", autofocus: true, ..Self::plain(text) }
+    }
 }
 
 /// A field that is not shown.
@@ -148,6 +171,8 @@ pub(super) struct Form {
     pub items: Vec<Item>,
     /// How it is sent.
     pub buttons: Vec<Button>,
+    /// What is told about a button.
+    pub messages: Vec<Told>,
 }
 
 impl Form {
@@ -159,6 +184,7 @@ impl Form {
             username: None,
             items: Vec::new(),
             buttons: Vec::new(),
+            messages: Vec::new(),
         }
     }
 
@@ -172,6 +198,14 @@ impl Form {
         self.items.is_empty() && self.buttons.is_empty() && self.hidden.iter().all(|h| h.onload.is_none())
     }
 
+    /// What is to be filled in.
+    pub(super) fn fields(&self) -> impl Iterator<Item = &Field> {
+        self.items.iter().filter_map(|item| match item {
+            Item::Field(field) => Some(field),
+            Item::Image(_) | Item::Text(_) => None,
+        })
+    }
+
     fn fields_mut(&mut self) -> impl Iterator<Item = &mut Field> {
         self.items.iter_mut().filter_map(|item| match item {
             Item::Field(field) => Some(field),
@@ -180,17 +214,30 @@ impl Form {
     }
 }
 
-/// A part of a page: forms under one heading.
+/// A part of a page: forms that belong together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Section {
-    /// The heading's anchor.
+    /// Its anchor.
     pub id: &'static str,
-    /// The heading.
-    pub heading: Option<&'static str>,
+    /// Whose nodes it is made of.
+    pub group: Group,
     /// Whether it is another way to do what the part before it does.
     pub after_or: bool,
+    /// Whether there is something that can be taken away.
+    pub is_set_up: bool,
+    /// What is told about it.
+    pub notices: Vec<Notice>,
+    /// What somebody has of it.
+    pub entries: Vec<Entry>,
     /// The forms.
     pub forms: Vec<Form>,
+}
+
+impl Section {
+    fn new(id: &'static str, group: Group) -> Self {
+        let (notices, entries, forms) = (Vec::new(), Vec::new(), Vec::new());
+        Self { id, group, after_or: false, is_set_up: false, notices, entries, forms }
+    }
 }
 
 /// A flow's form as the templates print it.
@@ -204,6 +251,8 @@ pub(super) struct Body {
     pub scripts: Vec<Script>,
     /// Whether something on the page must be mended.
     pub has_errors: bool,
+    /// Anchors and labels of the fields that must be mended, if they are several.
+    pub to_mend: Vec<(String, String)>,
 }
 
 /// Lays out a flow's form.
@@ -231,10 +280,10 @@ pub(super) fn body(ui: &Ui, layout: Layout, facts: &Facts) -> Body {
     }
     let groups = by_group(&shown);
     body.sections = match layout {
-        Layout::Each => groups.iter().filter_map(|(group, nodes)| part(ui, &shared, *group, nodes, facts)).collect(),
-        Layout::OneOf => alternatives(ui, &shared, groups, facts),
+        Layout::Each => groups.iter().filter_map(|(group, nodes)| layout::part(ui, &shared, *group, nodes, facts)).collect(),
+        Layout::OneOf => layout::alternatives(ui, &shared, groups, facts),
     };
-    finish(&mut body, layout);
+    layout::finish(&mut body, layout == Layout::OneOf);
     body
 }
 
@@ -258,125 +307,6 @@ fn by_group<'n>(nodes: &[&'n Node]) -> Vec<(Group, Vec<&'n Node>)> {
     groups
 }
 
-/// One part of the settings. Removals get forms of their own, so that Enter in a field cannot remove anything.
-fn part(ui: &Ui, shared: &[Hidden], group: Group, nodes: &[&Node], facts: &Facts) -> Option<Section> {
-    let mut main = Form::new(&ui.action, shared);
-    let mut removals = Vec::new();
-    for node in nodes {
-        match button::of(node) {
-            Some(button) if button.is_removal => {
-                let mut form = Form::new(&ui.action, shared);
-                form.buttons.push(button);
-                removals.push(form);
-            }
-            Some(button) => main.buttons.push(button),
-            None => add(&mut main, node, facts),
-        }
-    }
-    rank(&mut main, group);
-    let mut forms: Vec<Form> = std::iter::once(main).filter(|form| !form.is_empty()).collect();
-    forms.extend(removals);
-    if forms.is_empty() {
-        return None;
-    }
-    Some(Section { id: anchor(group), heading: texts::section(group), after_or: false, forms })
-}
-
-/// Ways of doing one thing. Those that ask for nothing that the main form asks for stand apart, as long as the main form
-/// can be sent without them.
-fn alternatives(ui: &Ui, shared: &[Hidden], groups: Vec<(Group, Vec<&Node>)>, facts: &Facts) -> Vec<Section> {
-    let stands_apart = |group: Group| matches!(group, Group::Oidc | Group::Saml | Group::Totp | Group::LookupSecret);
-    let sends = |nodes: &[&Node]| nodes.iter().any(|n| button::of(n).is_some());
-    let (apart, mut main): (Vec<_>, Vec<_>) = groups.into_iter().partition(|(group, _)| stands_apart(*group));
-    let mut apart = apart.into_iter().peekable();
-    if !main.iter().any(|(_, nodes)| sends(nodes)) {
-        main.extend(apart.next());
-    }
-    let main_group = if main.iter().any(|(group, _)| *group == Group::Password) {
-        Group::Password
-    } else {
-        main.iter().find(|(_, nodes)| sends(nodes)).map_or(Group::Default, |(group, _)| *group)
-    };
-    let form_of = |parts: &[(Group, Vec<&Node>)], group| {
-        let mut form = Form::new(&ui.action, shared);
-        for node in parts.iter().flat_map(|(_, nodes)| nodes) {
-            match button::of(node) {
-                Some(button) => form.buttons.push(button),
-                None => add(&mut form, node, facts),
-            }
-        }
-        rank(&mut form, group);
-        form
-    };
-    let first = form_of(&main, main_group);
-    let mut sections = Vec::new();
-    if !first.is_empty() {
-        sections.push(Section { id: "main-form", heading: None, after_or: false, forms: vec![first] });
-    }
-    for (group, nodes) in apart {
-        let form = form_of(&[(group, nodes)], group);
-        let after_or = !sections.is_empty();
-        sections.push(Section { id: anchor(group), heading: None, after_or, forms: vec![form] });
-    }
-    sections
-}
-
-/// Adds what is not a button.
-fn add(form: &mut Form, node: &Node, facts: &Facts) {
-    match &node.attributes {
-        Attributes::Input(input) if input.kind == InputType::Hidden => form.hidden.push(hidden(input)),
-        Attributes::Input(input) => {
-            if input.kind == InputType::Password {
-                form.username.clone_from(&facts.account);
-            }
-            form.items.push(Item::Field(field::of(node, input, facts)));
-        }
-        Attributes::Image(image) => form.items.push(Item::Image(picture(node, image))),
-        Attributes::Text(text) => form.items.push(Item::Text(reading(node, text))),
-        Attributes::Anchor(_) | Attributes::Script(_) => {}
-    }
-}
-
-/// Makes one button of a form the main one: the first that sends the fields of `group`. It stands first, so that Enter
-/// presses it; the others do not ask for fields that are not theirs.
-fn rank(form: &mut Form, group: Group) {
-    let fits = |b: &Button| b.trigger.is_none() && !b.disabled && !b.is_back && !b.is_removal;
-    let main = form.buttons.iter().position(|b| fits(b) && b.group == group && !b.is_lesser);
-    let main = main.or_else(|| form.buttons.iter().position(|b| fits(b) && !b.is_lesser));
-    if let Some(main) = main {
-        let mut button = form.buttons.remove(main);
-        button.make_main();
-        form.buttons.insert(0, button);
-    }
-    // What goes along unseen need not be sent a second time: a repeated field would be a list.
-    for button in &mut form.buttons {
-        if form.hidden.iter().any(|h| h.name == button.name && h.value == button.value) {
-            button.name.clear();
-        }
-    }
-}
-
-/// Anchors that repeat get a number, errors are looked for, and the place where typing begins is chosen.
-fn finish(body: &mut Body, layout: Layout) {
-    let mut seen = std::collections::HashMap::<String, usize>::new();
-    let all = body.sections.iter_mut().flat_map(|s| &mut s.forms);
-    let mut fields: Vec<&mut Field> = all.flat_map(Form::fields_mut).collect();
-    for field in &mut fields {
-        let count = seen.entry(field.id.clone()).or_default();
-        *count += 1;
-        if *count > 1 {
-            field.rename(format!("{}-{count}", field.id));
-        }
-    }
-    let first_invalid = fields.iter().position(|f| f.is_invalid && !f.disabled);
-    let is_empty = |f: &Field| f.inputs.iter().all(|i| i.value.as_deref().unwrap_or_default().is_empty()) && !f.is_checked;
-    let first = fields.iter().position(|f| !f.disabled && is_empty(f)).filter(|_| layout == Layout::OneOf);
-    if let Some(field) = first_invalid.or(first).and_then(|n| fields.get_mut(n)) {
-        field.autofocus = true;
-    }
-    body.has_errors = first_invalid.is_some() || body.notices.iter().any(|n| n.class == "error");
-}
-
 /// A message above the form. `about`: the label of the hidden field that it belongs to.
 fn notice(message: &Message, about: Option<&str>) -> Notice {
     let (class, role) = match message.kind {
@@ -385,7 +315,7 @@ fn notice(message: &Message, about: Option<&str>) -> Notice {
         MessageType::Info => ("plain", "status"),
     };
     let text = about.map_or_else(|| message.text.clone(), |label| texts::about(label, &message.text));
-    Notice { class, role, text }
+    Notice { class, role, text, autofocus: false }
 }
 
 fn hidden(input: &InputAttributes) -> Hidden {

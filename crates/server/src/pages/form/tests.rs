@@ -36,7 +36,8 @@ fn with_messages(layout: Layout, nodes: Value, messages: Value) -> Body {
         serde_json::from_value(json!({"action": "http://localhost/self-service/x?flow=1", "nodes": nodes, "messages": messages}))
             .unwrap();
     let account = named(&ui).or_else(|| (layout == Layout::Each).then(|| "ada@example.org".to_owned()));
-    body(&ui, layout, &Facts { account, password_length: 8 })
+    let is_change = layout == Layout::Each;
+    body(&ui, layout, &Facts { account, password_length: 8, is_change, only_way: Some("The only way") })
 }
 
 fn fields(form: &Form) -> Vec<&Field> {
@@ -90,6 +91,52 @@ fn signing_in_is_one_form_with_the_password_on_enter() {
 }
 
 #[test]
+fn a_password_that_is_the_only_way_needs_no_naming() {
+    let password = json!([
+        csrf(),
+        input("default", "identifier", "text", json!({})),
+        submit("password", "password", "Sign in with a password")
+    ]);
+    assert_eq!(outline(&laid_out(Layout::OneOf, password.clone())), ["csrf_token | identifier | *The only way"]);
+    let mut more = password;
+    more.as_array_mut().unwrap().push(input("oidc", "provider", "submit", json!({"value": "acme", "label": "Acme"})));
+    assert_eq!(outline(&laid_out(Layout::OneOf, more))[0], "csrf_token | identifier | *Sign in with a password");
+}
+
+#[test]
+fn whoever_lands_in_a_refused_form_hears_why() {
+    let nodes = json!([csrf(), input("default", "identifier", "text", json!({})), submit("password", "password", "Sign in")]);
+    for (kind, expected) in [("error", Some("notices")), ("info", None)] {
+        let body = with_messages(Layout::OneOf, nodes.clone(), json!([{"id": 1, "text": "No.", "type": kind}]));
+        assert_eq!(fields(&body.sections[0].forms[0])[0].described_by().as_deref(), expected);
+    }
+}
+
+#[test]
+fn several_wrong_fields_are_listed_and_a_single_one_is_not() {
+    for (second, expected) in [(json!({"error": "no", "label": "B"}), vec!["general-a", "general-b"]), (json!({}), vec![])] {
+        let nodes = json!([
+            input("default", "a", "text", json!({"error": "no", "label": "A"})),
+            input("default", "b", "text", second),
+            submit("password", "password", "Go")
+        ]);
+        let body = laid_out(Layout::OneOf, nodes);
+        let ids: Vec<&str> = body.to_mend.iter().map(|(id, _)| id.as_str()).collect();
+        assert_eq!(ids, expected);
+        assert!(body.has_errors);
+    }
+}
+
+#[test]
+fn what_is_told_at_a_button_is_shown() {
+    let body =
+        laid_out(Layout::Each, json!([input("totp", "totp_unlink", "submit", json!({"label": "Remove", "error": "No."}))]));
+    let form = &body.sections[0].forms[0];
+    assert!(form.messages[0].is_error() && form.messages[0].text == "No.");
+    assert!(body.has_errors);
+}
+
+#[test]
 fn second_factors_stand_apart_and_the_first_of_them_is_the_main_form() {
     let body = laid_out(
         Layout::OneOf,
@@ -122,7 +169,7 @@ fn the_second_step_of_signing_up_keeps_traits_hidden_and_leads_back() {
     assert_eq!(outline(&body), ["csrf_token,traits.email | password | *Sign up,Back"]);
     let form = &body.sections[0].forms[0];
     assert!(form.buttons[1].skips_checks, "no password is needed to go back");
-    assert_eq!(body.notices, [Notice { class: "error", role: "alert", text: "E-mail: is taken".to_owned() }]);
+    assert_eq!(body.notices, [Notice { class: "error", role: "alert", text: "E-mail: is taken".to_owned(), autofocus: false }]);
     assert!(body.has_errors);
     assert_eq!(fields(form)[0].hint.as_deref(), Some("At least 8 characters."));
     assert_eq!(form.username.as_deref(), Some("a@example.org"), "for password managers");
@@ -188,8 +235,9 @@ fn each_part_of_the_settings_is_a_form_and_each_removal_its_own() {
             "csrf_token |  | Remove key",
         ]
     );
-    let headings: Vec<_> = body.sections.iter().map(|s| s.heading).collect();
-    assert_eq!(headings, [Some("Profile"), Some("Password"), Some("Security keys")]);
+    let groups: Vec<_> = body.sections.iter().map(|s| (s.group, s.is_set_up)).collect();
+    assert_eq!(groups, [(Group::Profile, false), (Group::Password, false), (Group::Webauthn, true)]);
+    assert_eq!(fields(&body.sections[1].forms[0])[0].label, "New password");
     let usernames: Vec<_> = body.sections.iter().map(|s| s.forms[0].username.as_deref()).collect();
     assert_eq!(usernames, [None, Some("ada@example.org"), None]);
     assert!(body.sections[2].forms[0].needs_script());
