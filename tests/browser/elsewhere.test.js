@@ -18,10 +18,12 @@ before(async () => {
   application.listen(0, "127.0.0.1");
   await once(application, "listening");
   home = `http://127.0.0.1:${application.address().port}/`;
-  server = await start((port) => ({
-    SERVE_PUBLIC_BASE_URL: `http://localhost:${port}/auth/`,
-    SELFSERVICE_ALLOWED_RETURN_URLS: home,
-  }));
+  server = await start({
+    settings: (port) => ({
+      SERVE_PUBLIC_BASE_URL: `http://localhost:${port}/auth/`,
+      SELFSERVICE_ALLOWED_RETURN_URLS: home,
+    }),
+  });
   browser = await launch();
 });
 

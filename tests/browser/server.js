@@ -23,11 +23,14 @@ async function freePort(wanted) {
   return port;
 }
 
+/** Variables for `--dev` with which a password takes next to no time. */
+const QUICK = { HASHERS_ALGORITHM: "bcrypt", HASHERS_BCRYPT_COST: "4" };
+
 /**
  * Starts `portcullis serve`, with the usual ports if they are free.
- * `settings` gives further variables of its environment, from the public port.
+ * `settings` gives further variables of its environment, from the public port; `dev`: in development mode.
  */
-export async function start(settings = () => ({})) {
+export async function start({ settings = () => ({}), dev = false } = {}) {
   const binary = process.env.PORTCULLIS;
   if (!binary) throw new Error("the variable PORTCULLIS must name the program");
   const folder = await mkdtemp(join(tmpdir(), "portcullis-browser-"));
@@ -37,9 +40,9 @@ export async function start(settings = () => ({})) {
     [port, adminPort] = [await freePort(0), await freePort(0)];
     Object.assign(env, { SERVE_PUBLIC_PORT: String(port), SERVE_ADMIN_PORT: String(adminPort) });
   }
-  Object.assign(env, settings(port));
+  Object.assign(env, dev ? QUICK : {}, settings(port));
   const base = `http://localhost:${port}`;
-  const process_ = spawn(binary, ["serve"], { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] });
+  const process_ = spawn(binary, dev ? ["serve", "--dev"] : ["serve"], { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] });
   let said = "";
   for (const stream of [process_.stdout, process_.stderr]) stream.on("data", (text) => (said += text));
   const ended = once(process_, "exit");
@@ -58,6 +61,8 @@ export async function start(settings = () => ({})) {
 
   return {
     base,
+    mailbox: `http://localhost:${adminPort}/dev/mailbox`,
+    said: () => said,
     admin: `http://localhost:${adminPort}/admin`,
     async stop() {
       process_.kill("SIGTERM");

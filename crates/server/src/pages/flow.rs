@@ -118,7 +118,7 @@ fn refused(cx: &Cx, kind: FlowKind, id: &str, error: &ApiError) -> Response {
     }
     match error.status {
         401 => {
-            let back = cx.public_url(&format!("/self-service/{kind}/browser"));
+            let back = with_parameter(&cx.public_url(&format!("/{kind}")), "flow", id);
             let login = cx.public_url("/self-service/login/browser");
             reply::redirect(303, &with_parameter(&login, "return_to", &back))
         }

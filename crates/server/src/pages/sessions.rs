@@ -19,7 +19,7 @@ use crate::http::sessions as operations;
 const MOST: u32 = 50;
 
 /// The page's parameter that says what was ended.
-const ENDED: &str = "ended";
+pub(super) const ENDED: &str = "ended";
 /// Its value, and that of the form, for all sessions but this one.
 const OTHERS: &str = "others";
 /// Its value for a single session.

@@ -63,7 +63,12 @@ pub(super) async fn show(cx: &Cx, id: Uuid, ui: &Ui, current: &Current) -> Respo
     };
     let mut body = form::body(ui, Layout::Each, &facts);
     let about = settings::about(cx, id).await;
-    let begins_at = place_notices(&mut body, about.as_deref());
+    // After sessions were ended, what an earlier submit was told is old news.
+    let has_ended = cx.request.parameter(sessions::ENDED).is_some();
+    if has_ended {
+        body.notices.retain(|notice| notice.class == "error");
+    }
+    let begins_at = place_notices(&mut body, about.as_deref()).filter(|_| !has_ended);
     let keys_are_factors = !cx.config().selfservice.methods.webauthn.config.passwordless;
     let sessions = sessions::list(cx, current, &id.to_string(), csrf_token(ui)).await;
     let heading = texts::SETTINGS;

@@ -139,6 +139,13 @@ impl Form {
         }
     }
 
+    /// Whether an HTML form brought a field that was left or made empty.
+    #[must_use]
+    pub fn is_emptied(&self, name: &str) -> bool {
+        let mut sent = self.pairs.iter().flatten().filter(|(k, _)| k == name).peekable();
+        sent.peek().is_some() && sent.all(|(_, value)| value.is_empty())
+    }
+
     /// What is passed on to hooks and mails and kept nowhere: `{}` if nothing was sent, `None` if it is no object.
     fn payload(&self) -> Option<Value> {
         match self.fields.get("transient_payload") {

@@ -154,6 +154,10 @@ impl Submit<'_> {
     fn take_traits(&mut self, schema: &IdentitySchema, form: &Form, mut notes: Notes) -> Result<Value, FlowError> {
         let mut traits = form.traits(schema).unwrap_or_else(|| Value::Object(Map::new()));
         engine::keep_typed(schema, &traits, &mut self.loaded.flow.notes);
+        // A field that was made empty is empty; what it held before must not come back with the next step.
+        for leaf in schema.leaves().iter().filter(|leaf| form.is_emptied(&leaf.name)) {
+            self.loaded.flow.notes.forget_typed(&leaf.name);
+        }
         match engine::transient_payload(form) {
             Ok(payload) => self.transient_payload = Some(payload),
             Err(FlowError::Invalid(fault)) => notes.add(*fault),
