@@ -127,9 +127,14 @@ fn areas(sections: Vec<Section>, keys_are_factors: bool, begins_at: Option<Group
         match areas.iter_mut().find(|area| area.id == place) {
             Some(area) => area.parts.push(part),
             None => {
-                let (heading, intro) = (texts::area(place), texts::area_intro(place));
+                let (heading, intro) = (texts::area(place), texts::area_intro(place, part.section.group));
                 areas.push(Area { id: place, heading, intro, parts: vec![part] });
             }
+        }
+    }
+    for area in &mut areas {
+        if let ("connections", [only]) = (area.id, area.parts.as_mut_slice()) {
+            only.heading = None;
         }
     }
     areas.sort_by_key(|area| ORDER.iter().position(|id| *id == area.id));
@@ -160,7 +165,7 @@ fn part(section: Section, place: &str, autofocus: bool) -> Part {
     let has_state = matches!(section.group, Group::Totp | Group::LookupSecret);
     Part {
         heading: texts::section(section.group).filter(|_| shares),
-        intro: texts::section_intro(section.group),
+        intro: texts::section_intro(section.group).filter(|_| shares),
         state: has_state.then_some(if section.is_set_up { texts::IS_ON } else { texts::IS_OFF }),
         autofocus,
         section,
@@ -207,14 +212,8 @@ mod tests {
     #[test]
     fn areas_follow_from_nodes() {
         for (factors, expected) in [
-            (
-                true,
-                "profile[-] password[-] passkey[-] factors[Authenticator app, Backup codes, Security keys] connections[Linked accounts]",
-            ),
-            (
-                false,
-                "profile[-] password[-] passkey[-] webauthn[-] factors[Authenticator app, Backup codes] connections[Linked accounts]",
-            ),
+            (true, "profile[-] password[-] passkey[-] factors[Authenticator app, Backup codes, Security keys] connections[-]"),
+            (false, "profile[-] password[-] passkey[-] webauthn[-] factors[Authenticator app, Backup codes] connections[-]"),
         ] {
             let areas = areas(laid_out(every_method(), json!([])).sections, factors, None);
             let told: Vec<String> = areas
@@ -261,5 +260,117 @@ mod tests {
         let mut body = laid_out(json!([text]), json!([]));
         assert_eq!(place_notices(&mut body, Some("lookup_secret")), Some(Group::LookupSecret));
         assert_eq!(place_notices(&mut body, None), None);
+    }
+
+    fn node(group: &str, kind: &str, attributes: Value, label_text: &str) -> Value {
+        let mut attributes = attributes;
+        attributes["node_type"] = json!(kind);
+        attributes["disabled"] = json!(false);
+        json!({"type": kind, "group": group, "messages": [], "meta": {"label": label(label_text, json!({}))}, "attributes": attributes})
+    }
+
+    /// A page with a part of every method.
+    fn whole_page() -> String {
+        let secrets: Vec<Value> = (0..12)
+            .map(|n| match n {
+                0 => json!({"id": 1_050_014, "text": "Used at noon", "type": "info"}),
+                n => json!({"id": 1_050_009, "text": format!("abcd{n:04}"), "type": "info"}),
+            })
+            .collect();
+        let text = |id: u32, text: &str, context: Value| json!({"id": "x", "text": {"id": id, "text": text, "type": "info", "context": context}});
+        let mut nodes = every_method().as_array().unwrap().clone();
+        nodes.splice(
+            0..0,
+            [
+                node("default", "input", json!({"name": "csrf_token", "type": "hidden", "value": "token"}), ""),
+                node(
+                    "profile",
+                    "input",
+                    json!({"name": "traits.email", "type": "email", "value": "a@example.org", "required": true}),
+                    "E-mail",
+                ),
+                node("profile", "input", json!({"name": "traits.news", "type": "checkbox", "value": true}), "Newsletter"),
+                node(
+                    "password",
+                    "input",
+                    json!({"name": "password", "type": "password", "autocomplete": "new-password"}),
+                    "Password",
+                ),
+                node(
+                    "totp",
+                    "img",
+                    json!({"id": "totp_qr", "src": "data:image/png;base64,iVBORw0KGgo=", "width": 256, "height": 256}),
+                    "Scan this",
+                ),
+                node("totp", "text", text(1_050_006, "KVKFKRCPNZQUYMLXOVYDSQKJKZDTSRLD", json!({"secret": "KVKF"})), "Type this"),
+                node("totp", "input", json!({"name": "totp_code", "type": "text", "required": true}), "Code"),
+                node("lookup_secret", "text", text(1_050_015, "", json!({"secrets": secrets})), "Keep these codes"),
+                node(
+                    "lookup_secret",
+                    "input",
+                    json!({"name": "lookup_secret_confirm", "type": "submit", "value": "true"}),
+                    "I have kept them",
+                ),
+                node("webauthn", "input", json!({"name": "webauthn_register_displayname", "type": "text"}), "Name of the key"),
+                node(
+                    "webauthn",
+                    "input",
+                    json!({"name": "webauthn_register_trigger", "type": "button", "onclickTrigger": "oryWebAuthnRegistration"}),
+                    "Add a key",
+                ),
+            ],
+        );
+        let mut body = laid_out(json!(nodes), json!([{"id": 1_050_001, "text": "Your changes are saved.", "type": "success"}]));
+        let begins_at = place_notices(&mut body, Some("totp"));
+        let frame = Frame {
+            title: "Settings".into(),
+            site: "example.org".into(),
+            home: None,
+            account: Some(Account { name: "ada@example.org".into(), sign_out: None }),
+            style: "/style".into(),
+            script: "/script".into(),
+            icon: "/icon".into(),
+        };
+        let page = Page {
+            frame,
+            heading: texts::SETTINGS,
+            notices: body.notices,
+            to_mend: body.to_mend,
+            areas: areas(body.sections, true, begins_at),
+            sessions: None,
+            scripts: body.scripts,
+            owner: Uuid::nil(),
+        };
+        page.render().unwrap()
+    }
+
+    #[test]
+    fn every_anchor_is_there_once() {
+        let html = whole_page();
+        let values = |name: &str| -> Vec<String> {
+            let mark = format!(" {name}=\"");
+            html.split(&mark).skip(1).filter_map(|rest| rest.split('"').next().map(str::to_owned)).collect()
+        };
+        let mut ids = values("id");
+        let links = values("href").into_iter().filter_map(|href| href.strip_prefix('#').map(str::to_owned));
+        let lists = ["aria-labelledby", "aria-describedby", "for"].iter().flat_map(|name| values(name));
+        for wanted in links.chain(lists.flat_map(|list| list.split(' ').map(str::to_owned).collect::<Vec<_>>())) {
+            assert!(ids.contains(&wanted), "{wanted} is nowhere in {html}");
+        }
+        let all = ids.len();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), all, "{ids:?}");
+        assert_eq!(html.matches(" autofocus").count(), 1, "a page begins at one place");
+    }
+
+    #[test]
+    fn used_codes_are_struck_out_and_pictures_have_words() {
+        let html = whole_page();
+        assert_eq!((html.matches("<li><code>").count(), html.matches("<li><s>").count()), (11, 1));
+        assert!(html.contains(r#"alt="Scan this" width="256" height="256""#), "{html}");
+        assert!(html.contains(r#"data-trigger="oryWebAuthnRegistration" hidden"#), "{html}");
+        let forms: Vec<&str> = html.split("<form ").skip(1).collect();
+        assert!(forms.iter().all(|form| form.contains(r#"name="csrf_token" value="token""#)), "{html}");
     }
 }

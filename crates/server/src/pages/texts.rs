@@ -231,14 +231,14 @@ pub(super) fn area(id: &str) -> Option<&'static str> {
     }
 }
 
-/// Below the heading of an area.
+/// Below the heading of an area. `group`: the first that stands there.
 #[must_use]
-pub(super) fn area_intro(id: &str) -> Option<&'static str> {
+pub(super) fn area_intro(id: &str, group: Group) -> Option<&'static str> {
     match id {
         "factors" => Some("With a second factor your password alone is not enough to sign in."),
         "connections" => Some("Accounts elsewhere that you can sign in with."),
         "password" => Some("Choose a long one that you use nowhere else."),
-        _ => None,
+        _ => section_intro(group),
     }
 }
 

@@ -70,7 +70,10 @@ pub(super) fn part(ui: &Ui, shared: &[Hidden], group: Group, nodes: &[&Node], fa
             _ => add(&mut main, node, facts),
         }
     }
-    rank(&mut main, group);
+    // Of several accounts that could be connected none is the one to take.
+    if !matches!(group, Group::Oidc | Group::Saml) {
+        rank(&mut main, group);
+    }
     section.forms.extend(std::iter::once(main).filter(|form| !form.is_empty()));
     section.forms.extend(removals);
     (!section.forms.is_empty() || !section.entries.is_empty()).then_some(section)

@@ -162,6 +162,29 @@ async fn in_two_steps_the_traits_come_first() {
 }
 
 #[tokio::test]
+async fn a_field_that_was_made_empty_stays_empty_in_the_second_step() {
+    let app = TestApp::with(json!({ "selfservice": { "flows": { "registration": { "style": "profile_first" } } } })).await;
+    let mut browser = Browser::new(&app);
+    let begun = browser.get("/self-service/registration/browser").await;
+    let page = format!("/self-service/registration/flows?id={}", begun.parameter("flow").unwrap());
+    let form = browser.script().get(&page).await;
+    let token = form.field("csrf_token").unwrap();
+    let long = "x".repeat(201);
+    for (last, expected) in [(long.as_str(), Some(json!(long))), ("", None)] {
+        let fields = [
+            ("method", "profile"),
+            ("csrf_token", token.as_str().unwrap()),
+            ("traits.email", "ada@example.org"),
+            ("traits.name.last", last),
+        ];
+        assert!(matches!(browser.post(&form.action(), &fields).await.status, 302 | 303));
+        let shown = browser.script().get(&page).await;
+        assert_eq!(shown.field("traits.name.last").filter(|v| !v.is_null()), expected);
+        assert_eq!(shown.field("traits.email"), Some(json!("ada@example.org")));
+    }
+}
+
+#[tokio::test]
 async fn trait_nodes_stand_in_the_group_of_the_feature_flag() {
     for (flag, group) in [(json!(null), "default"), (json!("default"), "default"), (json!("password"), "password")] {
         let app = TestApp::with(json!({ "feature_flags": { "password_profile_registration_node_group": flag } })).await;
