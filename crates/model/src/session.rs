@@ -53,13 +53,23 @@ pub struct AuthenticationMethod {
     /// The provider's organization.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub organization: Option<String>,
+    /// A keyed hash of the address whose holder gave this proof, where one did: so that one mailbox is never two factors.
+    /// It is never shown.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub mailbox: Option<String>,
 }
 
 impl AuthenticationMethod {
     /// A proof without provider.
     #[must_use]
     pub fn new(method: &str, aal: Aal, completed_at: Timestamp) -> Self {
-        Self { method: method.to_owned(), aal, completed_at, provider: None, organization: None }
+        Self { method: method.to_owned(), aal, completed_at, provider: None, organization: None, mailbox: None }
+    }
+
+    /// With the address whose holder gave it, as a keyed hash.
+    #[must_use]
+    pub fn by_holder_of(self, mailbox: String) -> Self {
+        Self { mailbox: Some(mailbox), ..self }
     }
 }
 

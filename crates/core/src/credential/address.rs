@@ -34,6 +34,13 @@ pub async fn owner(
     identities::get_with_credentials(cx.store(), id).await.map_err(FlowError::Store)
 }
 
+/// What a proof remembers of the address (in normal form) whose holder gave it: the same for the same address, and telling
+/// nothing about it.
+#[must_use]
+pub fn mailbox(cx: &Cx, via: Via, address: &str) -> String {
+    STANDARD.encode(cx.keys().token_hash(&format!("mailbox {via} {address}")))
+}
+
 /// One of an account's recovery addresses, to be chosen.
 pub struct Choice {
     /// The channel.

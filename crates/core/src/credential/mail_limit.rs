@@ -39,6 +39,16 @@ pub async fn charge(cx: &Cx, changes: &mut Changes, via: Via, address: &str) -> 
     Ok(())
 }
 
+/// Whether a message to an address could be sent now, going by what was counted so far.
+///
+/// # Errors
+/// If the database fails.
+pub async fn allows(cx: &Cx, via: Via, address: &str) -> Result<bool, FlowError> {
+    let own = subject(cx, &format!("{via} {address} {}", network(&cx.request.client_ip)));
+    let counted = guesses::get(cx.store(), &own).await.map_err(FlowError::Store)?;
+    Ok(counted.is_none_or(|c| c.ends_at <= cx.now || c.tries < u64::from(OF_CLIENT.0)))
+}
+
 /// The failure of a commit, or what the person is told if it failed since too many messages were asked for.
 #[must_use]
 pub fn or_too_many(error: StoreError) -> FlowError {

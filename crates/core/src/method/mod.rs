@@ -160,8 +160,19 @@ pub enum LoginOutcome {
     Proved(Box<Proved>),
     /// Nothing yet: the flow is shown again, with status 400 to scripts and apps if `false`.
     ShowUi,
+    /// A challenge is to be sent: the changes are saved together with the flow, which waits for the answer then.
+    Challenged(Box<Changes>),
     /// The method answers by itself.
     Answered(Box<Reply>),
+}
+
+/// Whether the nodes of a form stand where they were put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arranged {
+    /// They do.
+    Already,
+    /// They are to be sorted.
+    ToSort,
 }
 
 /// Somebody proved themselves.
@@ -187,6 +198,31 @@ pub trait LoginMethod: Send + Sync {
     /// # Errors
     /// If something that it must ask fails.
     async fn populate(&self, cx: &Cx, stage: LoginStage<'_>, flow: &mut Flow, ui: &mut Ui) -> Result<(), FlowError>;
+
+    /// What it does when a flow begins in which somebody signed in proves a second factor, such as sending the only code
+    /// that there is to send.
+    ///
+    /// # Errors
+    /// Then the flow does not begin.
+    async fn begin_second(
+        &self,
+        _cx: &Cx,
+        _who: &IdentityWithCredentials,
+        _session: &Session,
+        _flow: &mut Flow,
+        _changes: &mut Changes,
+    ) -> Result<(), FlowError> {
+        Ok(())
+    }
+
+    /// The form of a flow that waits for the answer to this method's challenge, or has got it: it stands alone. `None` if
+    /// the method sends no challenges.
+    ///
+    /// # Errors
+    /// If something that it must ask fails.
+    async fn populate_waiting(&self, _cx: &Cx, _flow: &Flow, _ui: &mut Ui) -> Result<Option<Arranged>, FlowError> {
+        Ok(None)
+    }
 
     /// Judges a submit. Anti-CSRF was checked.
     ///
@@ -226,6 +262,8 @@ pub enum RegistrationOutcome {
     Registrant(Box<Registrant>),
     /// Nothing yet: the flow is shown again with what the method told.
     ShowUi,
+    /// A challenge is to be sent: the changes are saved together with the flow, which waits for the answer then.
+    Challenged(Box<Changes>),
     /// The method answers by itself.
     Answered(Box<Reply>),
 }
@@ -243,6 +281,20 @@ pub struct Registrant {
 /// What a method can do in registration.
 #[async_trait]
 pub trait RegistrationMethod: Send + Sync {
+    /// Whether people sign up by it under a configuration in which it is switched on.
+    fn serves(&self, _config: &Config) -> bool {
+        true
+    }
+
+    /// The form of a flow that waits for the answer to this method's challenge, or has got it: it stands alone beside the
+    /// hidden traits. `None` if the method sends no challenges.
+    ///
+    /// # Errors
+    /// If something that it must ask fails.
+    async fn populate_waiting(&self, _cx: &Cx, _flow: &Flow, _ui: &mut Ui) -> Result<Option<Arranged>, FlowError> {
+        Ok(None)
+    }
+
     /// Adds its nodes to the form. Trait nodes are not its business.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use portcullis_model::identity::Identity;
 use portcullis_model::session::{Aal, AuthenticationMethod, Device, Session};
 use portcullis_model::time::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -18,6 +18,7 @@ pub struct SessionView<'a> {
     expires_at: Timestamp,
     authenticated_at: Timestamp,
     authenticator_assurance_level: Aal,
+    #[serde(serialize_with = "without_mailboxes")]
     authentication_methods: &'a [AuthenticationMethod],
     issued_at: Timestamp,
     /// `None` is shown as null.
@@ -44,6 +45,29 @@ pub fn session<'a>(cx: &Cx, session: &'a Session) -> SessionView<'a> {
         devices: Some(&session.devices),
         tokenized: None,
     }
+}
+
+/// The proofs as people see them.
+fn without_mailboxes<S: Serializer>(methods: &[AuthenticationMethod], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(methods.iter().map(|m| Proof {
+        method: &m.method,
+        aal: m.aal,
+        completed_at: m.completed_at,
+        provider: m.provider.as_deref(),
+        organization: m.organization.as_deref(),
+    }))
+}
+
+/// A proof as people see it.
+#[derive(Serialize)]
+struct Proof<'a> {
+    method: &'a str,
+    aal: Aal,
+    completed_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organization: Option<&'a str>,
 }
 
 impl<'a> SessionView<'a> {

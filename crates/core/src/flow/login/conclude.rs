@@ -64,7 +64,9 @@ pub(super) async fn conclude(submit: &mut Submit<'_>, method: &str, proved: Prov
     crate::identity::update(&mut changes, &before, &who);
     if pending.instead.is_none() {
         changes.merge(session_changes);
-        submit.loaded.flow.state = FlowState::ChooseMethod;
+        if submit.loaded.flow.state != FlowState::PassedChallenge {
+            submit.loaded.flow.state = FlowState::ChooseMethod;
+        }
         submit.loaded.flow.notes.clear_messages();
         engine::update(cx, &mut changes, &submit.loaded);
     }

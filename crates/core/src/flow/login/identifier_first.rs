@@ -85,5 +85,10 @@ async fn find(cx: &Cx, typed: &str) -> Result<Option<IdentityWithCredentials>, F
 }
 
 fn has_first_factor(cx: &Cx, who: &IdentityWithCredentials) -> bool {
-    cx.app.methods.enabled_credentials(cx.config()).any(|kind| who.credential(kind.kind()).is_some_and(|c| kind.usable(c).first))
+    cx.app.methods.enabled(cx.config()).any(|method| match (method.credential(), method.login()) {
+        (Some(kind), Some(login)) => {
+            login.serves(cx.config(), Aal::Aal1) && who.credential(kind.kind()).is_some_and(|c| kind.usable(c).first)
+        }
+        _ => false,
+    })
 }

@@ -10,14 +10,16 @@ use portcullis_model::flow::{Detail, Flow, FlowKind, FlowState, FlowType};
 use portcullis_model::identity::IdentityWithCredentials;
 use portcullis_model::message;
 use portcullis_model::session::Aal;
-use portcullis_model::ui::order;
-use portcullis_store::{StoreError, identities};
+use portcullis_model::ui::{Ui, order};
+use portcullis_store::{Changes, StoreError, identities};
 use serde_json::Value;
 
 use super::engine::{self, FlowError, Form, Loaded, Reply, Shown, Unreadable, answer_error, csrf, return_to, store_error};
 use crate::app::Cx;
 use crate::config::flows::LoginStyle;
-use crate::method::{LoginOutcome, LoginStage, Method};
+use crate::courier;
+use crate::credential::mail_limit;
+use crate::method::{Arranged, LoginOutcome, LoginStage, Method};
 use crate::session::{self, Current};
 
 /// Begins a login flow.
@@ -55,11 +57,18 @@ async fn try_begin(cx: &Cx, flow_type: FlowType) -> Result<Reply, ApiError> {
     explain(&mut flow, current.as_ref());
     engine::run_before(cx, &flow).await.map_err(engine::plain)?;
     let who = who(cx, current.as_ref()).await?;
+    let mut changes = Changes::new();
+    begin_second(cx, who.as_ref(), current.as_ref(), &mut flow, &mut changes).await.map_err(engine::plain)?;
+    let has_mail = !changes.is_empty();
     let mut shown = shown(cx, &mut flow, who.as_ref()).await.map_err(engine::plain)?;
     if let Some(code) = exchange_code {
         shown.beside.insert("session_token_exchange_code".into(), code.into());
     }
-    engine::insert_new(cx, &flow).await?;
+    engine::insert(cx, &mut changes, &flow);
+    engine::begin(cx, changes).await?;
+    if has_mail {
+        courier::ring(&cx.app);
+    }
     Ok(engine::begun(cx, &flow, shown))
 }
 
@@ -168,11 +177,24 @@ impl Submit<'_> {
         login.check_form(cx, &form)?;
         self.check_csrf(&form)?;
         for _ in 0..engine::TRIES {
+            let asked = self.loaded.flow.clone();
             let signed_in = self.current.as_ref().map(|c| (&c.session, &c.identity));
             let proved = match login.submit(cx, &mut self.loaded.flow, &form, signed_in).await? {
                 LoginOutcome::Proved(proved) => *proved,
                 LoginOutcome::Answered(reply) => return Ok(*reply),
                 LoginOutcome::ShowUi => return self.show(400, true).await,
+                LoginOutcome::Challenged(changes) => match self.challenge(*changes).await {
+                    Ok(reply) => return Ok(reply),
+                    Err(FlowError::Store(StoreError::Conflict { .. })) => {
+                        self.read_again().await?;
+                        continue;
+                    }
+                    // Nothing was sent: the flow is as it was.
+                    Err(error) => {
+                        self.loaded.flow = asked;
+                        return Err(error);
+                    }
+                },
             };
             match conclude::conclude(self, method.id(), proved).await {
                 // Somebody used the same thing or changed the account meanwhile: look again, and judge again.
@@ -183,14 +205,14 @@ impl Submit<'_> {
         Err(FlowError::tell(message::validation::generic("this was used at the same time; try again")))
     }
 
-    /// Reads the session and the flow's version anew.
+    /// Reads the session and the flow anew.
     async fn read_again(&mut self) -> Result<(), FlowError> {
         let cx = self.cx;
         if self.current.is_some() {
             self.current = session::current(cx).await.map_err(FlowError::api)?;
         }
         if let Some(loaded) = engine::load(cx, FlowKind::Login, self.loaded.flow.id).await.map_err(FlowError::api)? {
-            self.loaded.version = loaded.version;
+            self.loaded = loaded;
         }
         Ok(())
     }
@@ -202,20 +224,35 @@ impl Submit<'_> {
         }
     }
 
+    /// Sends a method's challenge and shows the flow, which waits for the answer.
+    async fn challenge(&mut self, mut changes: Changes) -> Result<Reply, FlowError> {
+        let cx = self.cx;
+        let shown = shown(cx, &mut self.loaded.flow, self.who.as_ref()).await?;
+        engine::update(cx, &mut changes, &self.loaded);
+        cx.store().commit(changes).await.map_err(mail_limit::or_too_many)?;
+        self.loaded.version += 1;
+        courier::ring(&cx.app);
+        Ok(self.present(shown, 400, true))
+    }
+
     /// Saves the flow and shows it. `taken`: the submit was read whole and answered by a step, not refused.
     async fn show(&mut self, status: u16, taken: bool) -> Result<Reply, FlowError> {
         let cx = self.cx;
-        let mut shown = shown(cx, &mut self.loaded.flow, self.who.as_ref()).await?;
+        let shown = shown(cx, &mut self.loaded.flow, self.who.as_ref()).await?;
         engine::save(cx, &self.loaded).await.map_err(FlowError::api)?;
-        if !engine::takes_json(cx, self.loaded.flow.flow_type) {
-            return Ok(Reply::see_other(engine::page_of(cx, &self.loaded.flow)));
+        Ok(self.present(shown, status, taken))
+    }
+
+    fn present(&self, mut shown: Shown, status: u16, taken: bool) -> Reply {
+        let (cx, flow) = (self.cx, &self.loaded.flow);
+        if !engine::takes_json(cx, flow.flow_type) {
+            return Reply::see_other(engine::page_of(cx, flow));
         }
         if taken {
-            shown
-                .beside
-                .insert("transient_payload".into(), self.transient_payload.clone().unwrap_or_else(|| serde_json::json!({})));
+            let payload = self.transient_payload.clone().unwrap_or_else(|| serde_json::json!({}));
+            shown.beside.insert("transient_payload".into(), payload);
         }
-        Ok(Reply::json(status, engine::body(&self.loaded.flow, shown)))
+        Reply::json(status, engine::body(flow, shown))
     }
 
     async fn answer(mut self, judged: Result<Reply, FlowError>) -> Reply {
@@ -252,6 +289,13 @@ fn method_of<'a>(cx: &'a Cx, flow: &Flow, form: &Form) -> Result<&'a dyn Method,
 /// The form of a login flow. `who`: whoever is to prove themselves again.
 async fn shown(cx: &Cx, flow: &mut Flow, who: Option<&IdentityWithCredentials>) -> Result<Shown, FlowError> {
     let mut ui = engine::ui_for(cx, flow);
+    if let Some(arranged) = populate_waiting(cx, flow, &mut ui).await? {
+        engine::dress(flow, &mut ui);
+        if arranged == Arranged::ToSort {
+            order::sort_login(&mut ui);
+        }
+        return Ok(Shown::plain(ui));
+    }
     let (level, refresh) = asked_for(flow);
     let identified = identifier_first::identified(cx, flow).await?;
     let stage = match (level, refresh, who) {
@@ -283,6 +327,35 @@ async fn shown(cx: &Cx, flow: &mut Flow, who: Option<&IdentityWithCredentials>) 
     Ok(Shown::plain(ui))
 }
 
+/// The form of the method whose challenge waits for an answer, or has got it; `None` if none does.
+async fn populate_waiting(cx: &Cx, flow: &Flow, ui: &mut Ui) -> Result<Option<Arranged>, FlowError> {
+    if !matches!(flow.state, FlowState::SentEmail | FlowState::PassedChallenge) {
+        return Ok(None);
+    }
+    let active = cx.app.methods.enabled(cx.config()).find(|m| Some(m.id()) == flow.active.as_deref());
+    match active.and_then(|m| m.login()) {
+        Some(login) => login.populate_waiting(cx, flow, ui).await,
+        None => Ok(None),
+    }
+}
+
+/// Lets the methods of second factors do what they do when a flow begins.
+async fn begin_second(
+    cx: &Cx,
+    who: Option<&IdentityWithCredentials>,
+    current: Option<&Current>,
+    flow: &mut Flow,
+    changes: &mut Changes,
+) -> Result<(), FlowError> {
+    let ((Aal::Aal2, _), Some(who), Some(current)) = (asked_for(flow), who, current) else { return Ok(()) };
+    for method in cx.app.methods.enabled(cx.config()) {
+        if let Some(login) = method.login().filter(|login| login.serves(cx.config(), Aal::Aal2)) {
+            login.begin_second(cx, who, &current.session, flow, changes).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Tells why somebody signed in is asked.
 fn explain(flow: &mut Flow, current: Option<&Current>) {
     let (level, refresh) = asked_for(flow);
@@ -305,7 +378,12 @@ fn asked_for(flow: &Flow) -> (Aal, bool) {
 /// What was typed as an identifier comes back with a refused form.
 fn keep_identifier(form: &Form, flow: &mut Flow) {
     let typed = form.text("identifier").or_else(|| form.text("password_identifier"));
-    let fixed = matches!(&flow.detail, Detail::Login { identifier: Some(_), .. } | Detail::Login { refresh: true, .. });
+    let fixed = matches!(
+        &flow.detail,
+        Detail::Login { identifier: Some(_), .. }
+            | Detail::Login { refresh: true, .. }
+            | Detail::Login { requested_aal: Aal::Aal2, .. }
+    ) || flow.state != FlowState::ChooseMethod;
     if !fixed {
         flow.notes.keep("identifier", typed.unwrap_or_default().into());
     }

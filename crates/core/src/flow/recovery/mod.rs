@@ -121,6 +121,10 @@ async fn judge(submit: &mut Submit<'_>) -> Result<Reply, FlowError> {
     let cx = submit.cx;
     let id = carrier(&submit.loaded.flow).to_owned();
     let (method, recovery) = of_id(cx, &id).ok_or_else(no_method)?;
+    if cx.request.method == "HEAD" {
+        // Whoever only looks at a link, such as a mail scanner, uses nothing up.
+        return Ok(Reply::see_other(engine::page_of(cx, &submit.loaded.flow)));
+    }
     if cx.request.method == "GET" {
         let token = cx.request.parameter("token").ok_or_else(no_method)?;
         let outcome = recovery.follow(cx, &submit.loaded.flow, token).await?;

@@ -11,13 +11,16 @@ use portcullis_model::error::{ApiError, ErrorId};
 use portcullis_model::flow::{Detail, Flow, FlowKind, FlowState, FlowType, Notes};
 use portcullis_model::message;
 use portcullis_model::schema::IdentitySchema;
-use portcullis_model::ui::{Group, order};
+use portcullis_model::ui::{Group, Ui, order};
+use portcullis_store::Changes;
 use serde_json::{Map, Value};
 
 use super::engine::{self, FlowError, Form, Loaded, Reply, Shown, Unreadable, answer_error, csrf, return_to};
 use crate::app::Cx;
 use crate::config::flows::RegistrationStyle;
-use crate::method::{Method, RegistrationOutcome, RegistrationStage};
+use crate::courier;
+use crate::credential::mail_limit;
+use crate::method::{Arranged, Method, RegistrationOutcome, RegistrationStage};
 use crate::session;
 
 /// Begins a registration flow.
@@ -142,9 +145,18 @@ impl Submit<'_> {
         registration.check_form(cx, &form, &mut notes);
         let traits = self.take_traits(&schema, &form, notes)?;
         self.check_csrf(&form)?;
+        let asked = self.loaded.flow.clone();
         match registration.submit(cx, &schema, &mut self.loaded.flow, &form, traits).await? {
             RegistrationOutcome::Registrant(registrant) => conclude::conclude(self, &schema, method.id(), *registrant).await,
             RegistrationOutcome::Answered(reply) => Ok(*reply),
+            RegistrationOutcome::Challenged(changes) => {
+                let answer = self.challenge(*changes).await;
+                if answer.is_err() {
+                    // Nothing was sent: the flow is as it was.
+                    self.loaded.flow = asked;
+                }
+                answer
+            }
             RegistrationOutcome::ShowUi => self.show(400, 303, true).await,
         }
     }
@@ -185,10 +197,24 @@ impl Submit<'_> {
         }
     }
 
+    /// Sends a method's challenge and shows the flow, which waits for the answer.
+    async fn challenge(&mut self, mut changes: Changes) -> Result<Reply, FlowError> {
+        let cx = self.cx;
+        engine::update(cx, &mut changes, &self.loaded);
+        cx.store().commit(changes).await.map_err(mail_limit::or_too_many)?;
+        self.loaded.version += 1;
+        courier::ring(&cx.app);
+        self.show_saved(400, 303, true).await
+    }
+
     /// Saves the flow and shows it. `taken`: the submit was a step, not refused.
     async fn show(&mut self, status: u16, redirect: u16, taken: bool) -> Result<Reply, FlowError> {
+        engine::save(self.cx, &self.loaded).await.map_err(FlowError::api)?;
+        self.show_saved(status, redirect, taken).await
+    }
+
+    async fn show_saved(&mut self, status: u16, redirect: u16, taken: bool) -> Result<Reply, FlowError> {
         let cx = self.cx;
-        engine::save(cx, &self.loaded).await.map_err(FlowError::api)?;
         if !engine::takes_json(cx, self.loaded.flow.flow_type) {
             return Ok(Reply::redirect(redirect, engine::page_of(cx, &self.loaded.flow)));
         }
@@ -220,7 +246,8 @@ impl Submit<'_> {
 }
 
 fn method_of<'a>(cx: &'a Cx, form: &Form) -> Result<&'a dyn Method, FlowError> {
-    let meant = cx.app.methods.iter().find(|m| m.registration().is_some() && m.handles(FlowKind::Registration, form));
+    let serves = |m: &dyn Method| m.registration().is_some_and(|r| r.serves(cx.config()) || !m.enabled(cx.config()));
+    let meant = cx.app.methods.iter().find(|m| serves(*m) && m.handles(FlowKind::Registration, form));
     let method = meant.ok_or_else(no_method)?;
     if !method.enabled(cx.config()) {
         return Err(FlowError::api(ApiError::not_found("This method is not available here.")));
@@ -233,6 +260,14 @@ async fn shown(cx: &Cx, flow: &mut Flow) -> Result<Shown, FlowError> {
     let schema = schema_of(cx, flow).map_err(FlowError::api)?;
     let mut ui = engine::ui_for(cx, flow);
     ui.nodes.extend(portcullis_model::schema::trait_nodes(&schema, trait_group(cx), &Value::Null));
+    if let Some(arranged) = populate_waiting(cx, flow, &mut ui).await? {
+        two_steps::decorate_waiting(style(cx), &mut ui);
+        engine::dress(flow, &mut ui);
+        if arranged == Arranged::ToSort {
+            order::sort_registration(&mut ui, &schema);
+        }
+        return Ok(Shown::plain(ui));
+    }
     let stage = match (style(cx), choosing_credential(flow)) {
         (RegistrationStyle::Unified, _) => RegistrationStage::Unified,
         (RegistrationStyle::ProfileFirst, false) => RegistrationStage::Profile,
@@ -240,7 +275,7 @@ async fn shown(cx: &Cx, flow: &mut Flow) -> Result<Shown, FlowError> {
     };
     if stage != RegistrationStage::Profile {
         for method in cx.app.methods.enabled(cx.config()) {
-            if let Some(registration) = method.registration() {
+            if let Some(registration) = method.registration().filter(|r| r.serves(cx.config())) {
                 registration.populate(cx, stage, &schema, flow, &mut ui).await?;
             }
         }
@@ -249,6 +284,18 @@ async fn shown(cx: &Cx, flow: &mut Flow) -> Result<Shown, FlowError> {
     two_steps::decorate(stage, &mut ui);
     order::sort_registration(&mut ui, &schema);
     Ok(Shown::plain(ui))
+}
+
+/// The form of the method whose challenge waits for an answer, or has got it; `None` if none does.
+async fn populate_waiting(cx: &Cx, flow: &Flow, ui: &mut Ui) -> Result<Option<Arranged>, FlowError> {
+    if !matches!(flow.state, FlowState::SentEmail | FlowState::PassedChallenge) {
+        return Ok(None);
+    }
+    let active = cx.app.methods.enabled(cx.config()).find(|m| Some(m.id()) == flow.active.as_deref());
+    match active.and_then(|m| m.registration()) {
+        Some(registration) => registration.populate_waiting(cx, flow, ui).await,
+        None => Ok(None),
+    }
 }
 
 fn style(cx: &Cx) -> RegistrationStyle {

@@ -1,12 +1,12 @@
 //! Sign-up in two steps: the traits first, then a credential.
 
-use portcullis_model::flow::{Detail, Flow, Notes};
+use portcullis_model::flow::{Detail, Flow, FlowState, Notes};
 use portcullis_model::message;
 use portcullis_model::schema::IdentitySchema;
 use portcullis_model::ui::{Group, InputType, Node, Ui};
 use serde_json::Value;
 
-use super::{RegistrationStage, Submit};
+use super::{RegistrationStage, RegistrationStyle, Submit};
 use crate::flow::engine::{self, FlowError, Form, Reply};
 
 /// What a submit asks of the two steps.
@@ -79,21 +79,39 @@ pub(super) fn decorate(stage: RegistrationStage, ui: &mut Ui) {
             ui.nodes.push(Node::submit(Group::Profile, "profile", message::registration::sign_up()));
         }
         RegistrationStage::Credential => {
-            for node in ui.nodes.iter_mut().filter(|n| n.name().is_some_and(|name| name.starts_with("traits"))) {
-                if let Some(input) = node.as_input_mut() {
-                    input.kind = InputType::Hidden;
-                }
-            }
-            ui.nodes.push(
-                Node::input(Group::Profile, "screen", InputType::Submit)
-                    .value("previous".into())
-                    .label(message::registration::back()),
-            );
+            hide_traits(ui);
+            ui.nodes.push(screen("previous"));
         }
     }
 }
 
+/// As [`decorate`], for a form that waits for the answer to a challenge: there is a button back to the choice of credentials.
+pub(super) fn decorate_waiting(style: RegistrationStyle, ui: &mut Ui) {
+    hide_traits(ui);
+    if style == RegistrationStyle::ProfileFirst {
+        ui.nodes.push(screen("credential-selection"));
+    }
+}
+
+fn hide_traits(ui: &mut Ui) {
+    for node in ui.nodes.iter_mut().filter(|n| n.name().is_some_and(|name| name.starts_with("traits"))) {
+        if let Some(input) = node.as_input_mut() {
+            input.kind = InputType::Hidden;
+        }
+    }
+}
+
+/// A button to another screen.
+fn screen(name: &str) -> Node {
+    Node::input(Group::Profile, "screen", InputType::Submit).value(name.into()).label(message::registration::back())
+}
+
+/// Between the steps. A challenge that waited for an answer does so no more.
 fn set_choosing(flow: &mut Flow, on: bool) {
+    if flow.state == FlowState::SentEmail {
+        flow.state = FlowState::ChooseMethod;
+        flow.active = None;
+    }
     if let Detail::Registration { choosing_credential, .. } = &mut flow.detail {
         *choosing_credential = on;
     }

@@ -119,6 +119,10 @@ async fn judge(submit: &mut Submit<'_>) -> Result<Reply, FlowError> {
     let cx = submit.cx;
     let id = carrier(&submit.loaded.flow).to_owned();
     let (method, verification) = of_id(cx, &id).ok_or_else(no_method)?;
+    if cx.request.method == "HEAD" {
+        // Whoever only looks at a link, such as a mail scanner, uses nothing up.
+        return Ok(Reply::see_other(engine::page_of(cx, &submit.loaded.flow)));
+    }
     if cx.request.method == "GET" {
         return match (cx.request.parameter("token"), cx.request.parameter("code")) {
             (Some(token), _) => {
@@ -138,7 +142,9 @@ async fn judge(submit: &mut Submit<'_>) -> Result<Reply, FlowError> {
     let waits = submit.loaded.flow.state == FlowState::SentEmail;
     let is_answer =
         verification.takes_answers() && (form.text("code").is_some_and(|code| !code.is_empty()) || (typed.is_none() && waits));
-    check_method(cx, &form, method, is_answer)?;
+    // The button that sends a link again says no method either.
+    let needs_none = is_answer || (waits && !verification.takes_answers());
+    check_method(cx, &form, method, needs_none)?;
     if is_answer {
         if submit.loaded.flow.state == FlowState::PassedChallenge {
             return finished(submit).await;
@@ -163,10 +169,10 @@ async fn judge(submit: &mut Submit<'_>) -> Result<Reply, FlowError> {
     send(submit, verification, &typed).await
 }
 
-/// Whether the form is for the method that carries the flow. An answer need not name it.
-fn check_method(cx: &Cx, form: &Form, method: &dyn Method, is_answer: bool) -> Result<(), FlowError> {
+/// Whether the form is for the method that carries the flow. An answer to its challenge need not name it.
+fn check_method(cx: &Cx, form: &Form, method: &dyn Method, needs_none: bool) -> Result<(), FlowError> {
     match form.method() {
-        None if is_answer => Ok(()),
+        None if needs_none => Ok(()),
         Some(named) if named == method.id() => Ok(()),
         Some(named) if !cx.app.methods.iter().any(|m| m.id() == named && m.verification().is_some()) => {
             Err(FlowError::tell_at("method", message::validation::generic("there is no such method of verification")))

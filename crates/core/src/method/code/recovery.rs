@@ -122,10 +122,15 @@ impl RecoveryMethod for Code {
                 let Some(identity_id) = found.identity_id else { return Ok(RecoveryOutcome::Spent(used)) };
                 let mut changes = Changes::new();
                 codes::consume(&mut changes, found.id, cx.now);
+                let proof = AuthenticationMethod::new(PROOF, Aal::Aal1, cx.now);
+                let address = Some((found.via, found.address)).filter(|(_, address)| !address.is_empty());
                 Ok(RecoveryOutcome::Proved(Box::new(Recovered {
                     identity_id,
-                    address: Some((found.via, found.address)).filter(|(_, address)| !address.is_empty()),
-                    proof: AuthenticationMethod::new(PROOF, Aal::Aal1, cx.now),
+                    proof: match &address {
+                        Some((via, address)) => proof.by_holder_of(address::mailbox(cx, *via, address)),
+                        None => proof,
+                    },
+                    address,
                     changes,
                     told_if_used: used,
                 })))

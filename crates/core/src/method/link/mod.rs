@@ -27,9 +27,14 @@ impl Method for Link {
     }
 }
 
+/// The button that sends the form.
+fn button() -> Node {
+    Node::submit(Group::Link, ID, message::label::proceed())
+}
+
 /// Adds the field for an address, with the one that was written to, and its button.
 fn ask_for_address(address: Option<&str>, ui: &mut Ui) {
     let mut email = Node::input(Group::Link, "email", InputType::Email).required().label(message::label::email());
     email.set_value(address.map(Into::into));
-    ui.nodes.extend([email, Node::submit(Group::Link, ID, message::label::proceed())]);
+    ui.nodes.extend([email, button()]);
 }

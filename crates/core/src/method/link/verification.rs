@@ -5,11 +5,11 @@ use portcullis_model::flow::{Detail, Flow, FlowKind, FlowState};
 use portcullis_model::identity::Via;
 use portcullis_model::message::{self, Message, validation};
 use portcullis_model::normal;
-use portcullis_model::ui::{Group, Ui};
+use portcullis_model::ui::{Group, InputType, Node, Ui};
 use portcullis_store::{Changes, codes};
 use serde_json::Value;
 
-use super::{ID, Link, ask_for_address};
+use super::{ID, Link, ask_for_address, button};
 use crate::app::Cx;
 use crate::courier::template::{Circumstances, VerificationLink};
 use crate::courier::{self, Template};
@@ -66,8 +66,16 @@ impl VerificationMethod for Link {
 
     async fn populate(&self, cx: &Cx, flow: &mut Flow, ui: &mut Ui) -> Result<(), FlowError> {
         ui.nodes.push(engine::csrf_node(cx, flow));
-        if let Detail::Verification { address, .. } = &flow.detail {
-            ask_for_address(address.as_deref(), ui);
+        let Detail::Verification { address, .. } = &flow.detail else { return Ok(()) };
+        // A flow that began on the way of another sent its link without being asked, and has told nothing yet: the link can
+        // be sent again, or to another address.
+        match address.as_deref().filter(|_| flow.state == FlowState::SentEmail && flow.notes.messages.is_empty()) {
+            Some(address) => {
+                ask_for_address(None, ui);
+                let again = Node::input(Group::Code, "email", InputType::Submit).value(address.into());
+                ui.nodes.extend([button(), again.label(message::label::resend())]);
+            }
+            None => ask_for_address(address.as_deref(), ui),
         }
         Ok(())
     }
