@@ -149,7 +149,7 @@ fn what_is_refused_is_named_with_file_and_line() {
     for (key, words) in [
         ("nonsense is not a known key", "base.json, line 19)"),
         ("selfservice.flows.login.lifespan is \"soon\", but must be a length of time", "a.yaml, line 5)"),
-        ("selfservice.flows.settings.lifespan is \"soon\"", "a.yaml, line 7)"),
+        ("selfservice.flows.settings.lifespan is \"soon\"", "a.yaml, line 6)"),
         ("selfservice.flows.settings.ui_urll is not a known key; was ui_url meant?", "a.yaml, line 8)"),
         ("serve.public.port is 70000, but must be a port", "b.toml, line 2)"),
         ("serve.public.cors.allowed_origins.1 is \"nowhere\"", "b.toml, line 6)"),

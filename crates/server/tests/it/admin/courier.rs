@@ -8,7 +8,7 @@ use crate::support::{Admin, Answer, Native, TestApp, UI};
 const LIST: &str = "/admin/courier/messages";
 const HIDDEN: &str = "<redacted-unless-dev-mode>";
 
-/// An application in which so many codes were sent to each of these addresses, a second apart.
+/// An application in which so many codes were sent to each of these addresses, slowly enough for the limit of one client.
 async fn app(change: Value, to: &[(&str, usize)]) -> TestApp {
     let verification = json!({ "enabled": true, "ui_url": format!("{UI}/verification") });
     let mut config = json!({ "selfservice": { "flows": { "verification": verification } } });
@@ -22,7 +22,7 @@ async fn app(change: Value, to: &[(&str, usize)]) -> TestApp {
         for _ in 0..*times {
             let native = Native::new(&app);
             let form = native.open("verification").await;
-            app.wait(1);
+            app.wait(61);
             assert_eq!(native.submit(&form, json!({ "method": "code", "email": to })).await.status, 200);
         }
     }
