@@ -85,9 +85,15 @@ pub fn drop_of_flow(c: &mut Changes, flow_id: Uuid) {
     c.push("DELETE FROM parked WHERE flow_id = $1", vec![flow_id.into()], Expect::Any);
 }
 
-/// Drops all parked submits of an identity.
-pub fn drop_of_identity(c: &mut Changes, identity_id: Uuid) {
-    c.push("DELETE FROM parked WHERE identity_id = $1", vec![identity_id.into()], Expect::Any);
+/// Ends what waits in settings flows of an identity, so that it is past its time from now on. It is not dropped: whoever
+/// comes back for it is to be told. What waits for the proof of an address is left alone.
+pub fn end_of_identity(c: &mut Changes, identity_id: Uuid) {
+    c.push(
+        "UPDATE parked SET expires_at = created_at WHERE identity_id = $1 \
+         AND EXISTS (SELECT 1 FROM flows f WHERE f.id = parked.flow_id AND f.kind = 'settings')",
+        vec![identity_id.into()],
+        Expect::Any,
+    );
 }
 
 /// Drops all parked submits of a cookie or session.

@@ -6,7 +6,7 @@
 use portcullis_model::credential::{Credential, CredentialType};
 use portcullis_model::flow::FlowKind;
 use portcullis_model::identity::{IdentityWithCredentials, RecoveryAddress, VerifiableAddress};
-use portcullis_store::{Changes, codes, credentials, identities};
+use portcullis_store::{Changes, codes, credentials, identities, parked};
 use serde_json::Value;
 
 use super::conform::is_empty;
@@ -99,6 +99,8 @@ pub fn update(c: &mut Changes, old: &IdentityWithCredentials, new: &IdentityWith
     }
     if credentials_change {
         identities::touch_credentials(c, id, old.identity.credentials_version);
+        // What waits for a fresh sign-in may be a stranger's, whom this very change is to keep out.
+        parked::end_of_identity(c, id);
         // Those that go first: what they free may be taken by another.
         for credential in gone {
             credentials::delete(c, id, credential.kind);

@@ -2,15 +2,14 @@
 //!
 //! What waits is the change itself, sealed, never a password: that is hashed before. It is bound to the flow, the identity
 //! and to who parked it: the browser, by an HttpOnly cookie of which only a hash is kept, or the session, for native
-//! clients; also to the level of the session, and to the credentials of the account as they were. It is taken once, in the
-//! same commit that applies it, and ends after fifteen minutes.
+//! clients; also to the level of the session. It is taken once, in the same commit that applies it, and ends after fifteen
+//! minutes, or when anybody changes the credentials of the account.
 
 use std::time::Duration;
 
 use portcullis_model::clock::random_text;
 use portcullis_model::error::ApiError;
 use portcullis_model::flow::{Flow, FlowType};
-use portcullis_model::identity::Identity;
 use portcullis_model::session::{Aal, Session};
 use portcullis_model::time::Timestamp;
 use portcullis_store::{Changes, parked};
@@ -34,8 +33,8 @@ pub struct Parked {
     pub since: Timestamp,
     /// The level of the session that parked it.
     pub aal: Aal,
-    /// The version that the account's credentials had.
-    pub credentials_version: i64,
+    /// Whether it waits no longer, and is only there to be told of.
+    pub is_over: bool,
     holder: Vec<u8>,
 }
 
@@ -44,18 +43,10 @@ pub struct Parked {
 struct Waiting {
     change: Change,
     aal: Aal,
-    credentials_version: i64,
 }
 
-/// Parks a change of an account, in place of any that waits in this flow: the newest submit counts. Browsers get a cookie.
-pub fn park(
-    cx: &Cx,
-    changes: &mut Changes,
-    flow: &Flow,
-    change: &Change,
-    session: &Session,
-    who: &Identity,
-) -> Option<CookieChange> {
+/// Parks a change, in place of any that waits in this flow: the newest submit counts. Browsers get a cookie.
+pub fn park(cx: &Cx, changes: &mut Changes, flow: &Flow, change: &Change, session: &Session) -> Option<CookieChange> {
     let expires_at = cx.now.plus(WAIT);
     let (holder, cookie) = match flow.flow_type {
         FlowType::Api => (of_session(cx, session), None),
@@ -64,7 +55,7 @@ pub fn park(
             (of_browser(cx, &handle), Some(CookieChange::SetParked { handle, expires_at }))
         }
     };
-    let waiting = Waiting { change: change.clone(), aal: session.aal, credentials_version: who.credentials_version };
+    let waiting = Waiting { change: change.clone(), aal: session.aal };
     let plain = serde_json::to_vec(&waiting).unwrap_or_default();
     parked::put(
         changes,
@@ -81,7 +72,7 @@ pub fn park(
     cookie
 }
 
-/// The change that waits in a flow, if this client parked it and may have it now.
+/// The change that waits in a flow, if this client parked it.
 ///
 /// # Errors
 /// If the database fails.
@@ -94,8 +85,7 @@ pub async fn unpark(cx: &Cx, flow: &Flow, session: &Session) -> Result<Option<Pa
     };
     let theirs = bool::from(holder.as_slice().ct_eq(row.holder_hash.as_slice()))
         && row.native == flow.is_native()
-        && row.identity_id == session.identity_id
-        && cx.now < row.expires_at;
+        && row.identity_id == session.identity_id;
     if !theirs {
         return Ok(None);
     }
@@ -103,11 +93,11 @@ pub async fn unpark(cx: &Cx, flow: &Flow, session: &Session) -> Result<Option<Pa
         .keys()
         .open(Purpose::ParkedSubmit, flow.id.as_bytes(), &row.sealed)
         .and_then(|plain| serde_json::from_slice::<Waiting>(&plain).ok());
-    Ok(waiting.map(|Waiting { change, aal, credentials_version }| Parked {
+    Ok(waiting.map(|Waiting { change, aal }| Parked {
         change,
         since: row.created_at,
         aal,
-        credentials_version,
+        is_over: cx.now >= row.expires_at,
         holder,
     }))
 }

@@ -97,7 +97,11 @@ async fn attempt(
     if let Some(reply) = step_up_to_submit(cx, &submit.current.session, &submit.who.identity, &submit.loaded.flow) {
         return Ok(reply);
     }
-    outdated::check_credentials(change, decided_on, waiting, &submit.who)?;
+    match waiting {
+        Some(parked) if parked.is_over => return Err(outdated::ended()),
+        Some(_) => {}
+        None => outdated::check_credentials(change, decided_on, &submit.who)?,
+    }
     if waiting.is_some_and(|parked| submit.current.session.aal < parked.aal) {
         return Ok(stronger(cx, &submit.loaded.flow));
     }
@@ -288,8 +292,7 @@ async fn ask_to_sign_in(submit: &mut Submit<'_>, change: &Change, waits: bool) -
     flow.state = FlowState::ShowForm;
     flow.notes.clear_messages();
     let mut changes = Changes::new();
-    let cookie =
-        if waits { None } else { engine::park(cx, &mut changes, flow, change, &submit.current.session, &submit.who.identity) };
+    let cookie = if waits { None } else { engine::park(cx, &mut changes, flow, change, &submit.current.session) };
     engine::update(cx, &mut changes, &submit.loaded);
     cx.store().commit(changes).await.map_err(FlowError::Store)?;
     let flow = &submit.loaded.flow;

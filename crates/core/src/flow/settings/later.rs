@@ -26,7 +26,7 @@ pub(super) async fn park(cx: &Cx, current: Current, mut loaded: Loaded) -> Optio
     let who = load_who(cx, &current).await.ok().filter(|_| may)?;
     let change = judge(cx, &who, flow, &form).await;
     let mut changes = Changes::new();
-    let cookie = change.and_then(|change| engine::park(cx, &mut changes, flow, &change, &current.session, &who.identity));
+    let cookie = change.and_then(|change| engine::park(cx, &mut changes, flow, &change, &current.session));
     engine::update(cx, &mut changes, &loaded);
     match cx.store().commit(changes).await {
         Ok(_) => cookie,

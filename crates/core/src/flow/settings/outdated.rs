@@ -10,29 +10,28 @@ use portcullis_model::message;
 use portcullis_model::schema::IdentitySchema;
 use serde_json::{Map, Value};
 
-use crate::flow::engine::{Change, FlowError, Parked};
+use crate::flow::engine::{Change, FlowError};
 
 /// Refuses a change of credentials which were changed since it was decided on: it would undo what somebody was told is
-/// saved. What waits is held to more: whoever changes anything by which the account is opened ends it all, since it may be
-/// a stranger's.
+/// saved. What waits was ended by then, see [`ended`].
 ///
 /// # Errors
 /// Message 4000001.
 pub(super) fn check_credentials(
     change: &Change,
     decided_on: &IdentityWithCredentials,
-    waiting: Option<&Parked>,
     now: &IdentityWithCredentials,
 ) -> Result<(), FlowError> {
     let data = |who: &IdentityWithCredentials, kind| who.credential(kind).map(|c| c.config.clone());
-    let overtaken = match waiting {
-        Some(parked) => parked.credentials_version != now.identity.credentials_version,
-        None => change.credentials().any(|kind| data(decided_on, kind) != data(now, kind)),
-    };
-    if overtaken {
+    if change.credentials().any(|kind| data(decided_on, kind) != data(now, kind)) {
         return Err(refused("the ways to sign in to this account were changed meanwhile; look at the form and send it again"));
     }
     Ok(())
+}
+
+/// What waited is over: it waited too long, or somebody changed the ways to sign in.
+pub(super) fn ended() -> FlowError {
+    refused("your change waited too long, or the ways to sign in were changed meanwhile; look at the form and send it again")
 }
 
 /// The change for the account as it is now: traits that were not typed, only sent back as they were shown, keep the value
@@ -180,7 +179,7 @@ mod tests {
             ("removing what is another one now", remove(Totp), vec![(Totp, "t")], vec![(Totp, "u")], false),
             ("traits alone", traits(), vec![(Password, "a")], vec![(Password, "b")], true),
         ] {
-            assert_eq!(check_credentials(&change, &with(&before), None, &with(&now)).is_ok(), fine, "{case}");
+            assert_eq!(check_credentials(&change, &with(&before), &with(&now)).is_ok(), fine, "{case}");
         }
     }
 

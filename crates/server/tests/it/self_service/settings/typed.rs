@@ -279,3 +279,30 @@ async fn line_06_only_a_fresh_sign_in_learns_which_password_is_the_present_one()
     assert_eq!(spa.finish(&form).await.told(), [4_000_001], "it was judged");
     assert_eq!(spa.submit(&form, password(&ada.password)).await.told(), [4_000_039], "and is told at once while fresh");
 }
+
+#[tokio::test]
+async fn line_01_a_second_factor_that_is_used_up_by_the_fresh_sign_in_does_not_end_what_waits() {
+    let mut change = stale();
+    change["selfservice"]["methods"] = json!({ "lookup_secret": { "enabled": true } });
+    let app = TestApp::with(change).await;
+    let ada = Person::named("ada");
+    let (mut spa, form) = signed_up(&app, &ada).await;
+    let made = spa.submit(&form, json!({ "method": "lookup_secret", "lookup_secret_regenerate": true })).await;
+    let nodes = made.json()["ui"]["nodes"].as_array().unwrap().clone();
+    let codes = nodes.iter().find(|n| n["attributes"]["id"] == "lookup_secret_codes").unwrap_or_else(|| panic!("{made:?}"));
+    let code =
+        codes["attributes"]["text"]["context"]["secrets"][0]["text"].as_str().unwrap_or_else(|| panic!("{codes}")).to_owned();
+    assert_eq!(spa.submit(&form, json!({ "method": "lookup_secret", "lookup_secret_confirm": true })).await.status, 200);
+    app.wait(120);
+    let asked = spa.submit(&form, password(NEW)).await;
+    assert_eq!(asked.error_id().as_deref(), Some("session_refresh_required"), "{asked:?}");
+    spa.refresh(&ada).await;
+    let login = Form::of(&spa.get(&asked.redirect_browser_to()).await);
+    app.wait(1);
+    let fields = json!({ "method": "lookup_secret", "lookup_secret": code });
+    let signed_in = spa.submit(&login, fields).await;
+    assert_eq!(signed_in.status, 200, "{signed_in:?}");
+    let finished = spa.finish(&form).await;
+    assert_eq!((finished.status, finished.told()), (200, vec![1_050_001]), "{finished:?}");
+    assert_eq!(good(&app, &ada, &[&ada.password, NEW]).await, [NEW]);
+}
