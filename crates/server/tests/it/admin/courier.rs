@@ -23,7 +23,8 @@ async fn app(change: Value, to: &[(&str, usize)]) -> TestApp {
             let native = Native::new(&app);
             let form = native.open("verification").await;
             app.wait(1);
-            assert_eq!(native.submit(&form, json!({ "method": "code", "email": to })).await.status, 200);
+            let sent = native.submit(&form, json!({ "method": "code", "email": to })).await;
+            assert_eq!(sent.status, 200, "{sent:?}");
         }
     }
     app
