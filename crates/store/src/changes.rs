@@ -12,6 +12,8 @@ pub enum Expect {
     One,
     /// This many or more.
     AtLeast(u64),
+    /// None at all.
+    Nothing,
 }
 
 impl Expect {
@@ -21,6 +23,7 @@ impl Expect {
             Self::Any => true,
             Self::One => rows == 1,
             Self::AtLeast(least) => rows >= least,
+            Self::Nothing => rows == 0,
         }
     }
 }

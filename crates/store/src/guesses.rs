@@ -1,5 +1,5 @@
-//! Guesses are charged before they are judged: a counter for each subject and window of time that never passes its limit,
-//! however many guess at once.
+//! Guesses are charged before they are judged, or before anybody is told what they came to: a counter for each subject and
+//! window of time that never passes its limit, however many guess at once.
 
 use std::time::Duration;
 
@@ -54,4 +54,16 @@ pub fn charge(c: &mut Changes, subject: &str, now: Timestamp, window: Duration, 
 /// Forgets a subject's guesses, after one was right.
 pub fn reset(c: &mut Changes, subject: &str) {
     c.push_relaxed("DELETE FROM guesses WHERE subject = $1", vec![subject.into()], Expect::Any);
+}
+
+/// Forgets a subject's guesses, after one was right that was not charged. Guard: fewer than `limit` were counted in the
+/// window that lasts; so a commit that is a `Conflict` means "exhausted", and nobody may be told that it was right.
+pub fn reset_below(c: &mut Changes, subject: &str, now: Timestamp, limit: u32) {
+    c.push_relaxed(
+        "DELETE FROM guesses WHERE subject = $1 AND (ends_at <= $2 OR tries < $3)",
+        vec![subject.into(), now.into(), limit.into()],
+        Expect::Any,
+    );
+    // What is still there is exhausted.
+    c.push_relaxed("UPDATE guesses SET tries = tries WHERE subject = $1", vec![subject.into()], Expect::Nothing);
 }

@@ -1,15 +1,16 @@
-//! Limits on guessing at passwords and second factors: every guess is charged before it is judged, so that no number of
-//! guesses at once gets more than the configured tries (`security.guess_limit`).
+//! Limits on guessing at passwords and second factors (`security.guess_limit`).
 //!
-//! No limit lasts: each ends with its window, and a right guess ends it at once. Nobody is told whether an account exists:
-//! guesses at unknown ones are charged alike.
+//! A wrong guess is charged before it is told, and a right one counts only while there are tries left: so of any number of
+//! guesses at once no more than the configured tries learn anything. Right guesses cost nothing, however many come at once.
+//! No limit lasts: each ends with its window, and a right guess ends it at once. Guesses at accounts that do not exist are
+//! limited alike.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-use portcullis_model::message;
+use portcullis_model::message::{self, Message};
 use portcullis_model::normal;
-use portcullis_store::{Changes, StoreError, guesses};
+use portcullis_store::{Changes, Durability, StoreError, guesses};
 use uuid::Uuid;
 
 use crate::app::Cx;
@@ -21,10 +22,6 @@ const EVERYWHERE: u32 = 10;
 /// ...in how many times as long a window.
 const EVERYWHERE_WINDOWS: u32 = 12;
 
-/// Guesses that were charged; forgotten when one of them was right.
-#[must_use]
-pub struct Charged(Vec<String>);
-
 /// A counter, how far it goes, and for how long.
 struct Counter {
     subject: String,
@@ -32,51 +29,76 @@ struct Counter {
     window: Duration,
 }
 
-/// Charges a guess at a second factor to the account. Only whoever proved the first factor gets here, so strangers cannot
-/// use up somebody's tries.
-///
-/// # Errors
-/// Message 4000001 if the tries are used up.
-pub async fn at_second_factor(cx: &Cx, method: &str, identity_id: Uuid) -> Result<Charged, FlowError> {
-    let Some(counter) = counter(cx, format!("{method}:{identity_id}"), 1, 1) else { return Ok(Charged(Vec::new())) };
-    if charge(cx, std::slice::from_ref(&counter)).await? { Ok(Charged(vec![counter.subject])) } else { Err(too_many()) }
-}
+/// A guess that may be judged: say what it came to with [`Guess::wrong`] or [`Guess::right`].
+#[must_use]
+pub struct Guess(Vec<Counter>);
 
-/// Charges a guess at a password: to the account together with the client's address, to the flow, and to the account.
-///
-/// When an account's tries from everywhere are used up, each address still has one try in a window, so that strangers
-/// cannot keep the owner out.
-///
-/// # Errors
-/// Message 4000001 if the tries are used up.
-pub async fn at_password(cx: &Cx, flow_id: Uuid, identity_id: Option<Uuid>, typed: &str) -> Result<Charged, FlowError> {
-    let account = match identity_id {
-        Some(id) => format!("password:{id}"),
-        None => format!("password:{}", hex(&cx.keys().token_hash(&format!("identifier:{}", normal::identifier(typed))))),
-    };
-    let here = counter(cx, format!("{account}:{}", network(&cx.request.client_ip)), 1, 1);
-    let flow = counter(cx, format!("password:flow:{flow_id}"), 1, 1);
-    let everywhere = counter(cx, account, EVERYWHERE, EVERYWHERE_WINDOWS);
-    let (Some(here), Some(flow), Some(everywhere)) = (here, flow, everywhere) else { return Ok(Charged(Vec::new())) };
-    let mut counters = [here, flow, everywhere];
-    if !charge(cx, &counters).await? {
-        let total = &counters[2];
-        let seen = guesses::get(cx.store(), &total.subject).await.map_err(FlowError::Store)?;
-        if seen.is_none_or(|seen| seen.ends_at <= cx.now || seen.tries < u64::from(total.tries)) {
+impl Guess {
+    /// A guess at a second factor, counted for the account. Only whoever proved the first factor gets here, so strangers
+    /// cannot use up somebody's tries.
+    ///
+    /// # Errors
+    /// Message 4000001 if the tries are used up.
+    pub async fn at_second_factor(cx: &Cx, method: &str, identity_id: Uuid) -> Result<Self, FlowError> {
+        let counters: Vec<_> = counter(cx, format!("{method}:{identity_id}"), 1, 1).into_iter().collect();
+        for counter in &counters {
+            if is_used_up(cx, counter).await? {
+                return Err(too_many());
+            }
+        }
+        Ok(Self(counters))
+    }
+
+    /// A guess at a password, counted for the account together with the client's address, for the flow, and for the
+    /// account.
+    ///
+    /// When an account's tries from everywhere are used up, each address still has one try in a window, so that strangers
+    /// cannot keep the owner out.
+    ///
+    /// # Errors
+    /// Message 4000001 if the tries are used up.
+    pub async fn at_password(cx: &Cx, flow_id: Uuid, identity_id: Option<Uuid>, typed: &str) -> Result<Self, FlowError> {
+        let account = match identity_id {
+            Some(id) => format!("password:{id}"),
+            None => format!("password:{}", hex(&cx.keys().token_hash(&format!("identifier:{}", normal::identifier(typed))))),
+        };
+        let here = counter(cx, format!("{account}:{}", network(&cx.request.client_ip)), 1, 1);
+        let flow = counter(cx, format!("password:flow:{flow_id}"), 1, 1);
+        let everywhere = counter(cx, account, EVERYWHERE, EVERYWHERE_WINDOWS);
+        let (Some(mut here), Some(flow), Some(everywhere)) = (here, flow, everywhere) else { return Ok(Self(Vec::new())) };
+        let under_attack = is_used_up(cx, &everywhere).await?;
+        if under_attack {
+            here.tries = 1;
+        }
+        if is_used_up(cx, &here).await? || is_used_up(cx, &flow).await? {
             return Err(too_many());
         }
-        counters[0].tries = 1;
-        if !charge(cx, &counters[..2]).await? {
-            return Err(too_many());
+        Ok(Self(if under_attack { vec![here, flow] } else { vec![here, flow, everywhere] }))
+    }
+
+    /// It was wrong: charges it, then says what the person is told.
+    pub async fn wrong(self, cx: &Cx, told: Message) -> FlowError {
+        if self.0.is_empty() {
+            return FlowError::tell(told);
+        }
+        let mut changes = Changes::new();
+        changes.durability(Durability::Relaxed);
+        for counter in &self.0 {
+            guesses::charge(&mut changes, &counter.subject, cx.now, counter.window, counter.tries);
+        }
+        match cx.store().commit(changes).await {
+            Ok(_) => FlowError::tell(told),
+            // Others were faster: whether this one was wrong is not told.
+            Err(StoreError::Conflict { .. }) => too_many(),
+            Err(error) => FlowError::Store(error),
         }
     }
-    Ok(Charged(counters.into_iter().map(|counter| counter.subject).collect()))
-}
 
-/// Forgets guesses, after one was right, in the commit that follows from it.
-pub fn forget(changes: &mut Changes, charged: &Charged) {
-    for subject in &charged.0 {
-        guesses::reset(changes, subject);
+    /// It was right: what follows from it happens only if there are tries left, and the wrong ones are forgotten.
+    pub fn right(self, cx: &Cx, changes: &mut Changes) {
+        for counter in &self.0 {
+            guesses::reset_below(changes, &counter.subject, cx.now, counter.tries);
+        }
     }
 }
 
@@ -87,18 +109,9 @@ fn counter(cx: &Cx, subject: String, times: u32, windows: u32) -> Option<Counter
     (tries > 0).then(|| Counter { subject, tries, window: limit.window.saturating_mul(windows) })
 }
 
-/// Charges all counters, or none if one of them is used up.
-async fn charge(cx: &Cx, counters: &[Counter]) -> Result<bool, FlowError> {
-    let mut changes = Changes::new();
-    changes.durability(portcullis_store::Durability::Relaxed);
-    for counter in counters {
-        guesses::charge(&mut changes, &counter.subject, cx.now, counter.window, counter.tries);
-    }
-    match cx.store().commit(changes).await {
-        Ok(_) => Ok(true),
-        Err(StoreError::Conflict { .. }) => Ok(false),
-        Err(error) => Err(FlowError::Store(error)),
-    }
+async fn is_used_up(cx: &Cx, counter: &Counter) -> Result<bool, FlowError> {
+    let seen = guesses::get(cx.store(), &counter.subject).await.map_err(FlowError::Store)?;
+    Ok(seen.is_some_and(|seen| cx.now < seen.ends_at && seen.tries >= u64::from(counter.tries)))
 }
 
 fn too_many() -> FlowError {

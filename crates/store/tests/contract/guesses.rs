@@ -44,3 +44,24 @@ async fn a_window_ends_and_a_right_guess_forgets() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_guess_counts_only_below_the_limit() {
+    everywhere(|store| async move {
+        let right = |seconds, limit| commit(&store, move |c| guesses::reset_below(c, "a", at(seconds), limit));
+        assert!(right(0, 2).await.is_ok(), "nobody guessed");
+        for seconds in [0, 1] {
+            commit(&store, |c| guesses::charge(c, "a", at(seconds), WINDOW, 2)).await.expect("charged");
+        }
+        assert!(right(1, 3).await.is_ok(), "the limit is another now");
+        assert_eq!(guesses::get(&store, "a").await, Ok(None));
+        for seconds in [2, 3] {
+            commit(&store, |c| guesses::charge(c, "a", at(seconds), WINDOW, 2)).await.expect("charged");
+        }
+        assert!(is_conflict(&right(3, 2).await));
+        assert_eq!(guesses::get(&store, "a").await.expect("read").expect("there").tries, 2);
+        assert!(right(62, 2).await.is_ok(), "the window is over");
+        assert_eq!(guesses::get(&store, "a").await, Ok(None));
+    })
+    .await;
+}

@@ -276,9 +276,8 @@ impl Submit<'_> {
 /// The method of the flow's level that a form is meant for.
 fn method_of<'a>(cx: &'a Cx, flow: &Flow, form: &Form) -> Result<&'a dyn Method, FlowError> {
     let (level, _) = asked_for(flow);
-    let meant = cx.app.methods.iter().find(|m| {
-        m.login().is_some_and(|l| l.serves(cx.config(), level) || !m.enabled(cx.config())) && m.handles(FlowKind::Login, form)
-    });
+    let serves = |m: &&dyn Method| m.login().is_some_and(|login| login.serves(cx.config(), level));
+    let meant = cx.app.methods.iter().filter(serves).find(|m| m.handles(FlowKind::Login, form));
     let method = meant.ok_or_else(no_method)?;
     if !method.enabled(cx.config()) {
         return Err(FlowError::api(ApiError::not_found("This method is not available here.")));

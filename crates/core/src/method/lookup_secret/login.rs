@@ -14,7 +14,8 @@ use super::codes::{self, Found};
 use super::{CODE, ID, LookupSecret};
 use crate::app::Cx;
 use crate::config::Config;
-use crate::credential::{guess, second_factor};
+use crate::credential::guess::Guess;
+use crate::credential::second_factor;
 use crate::flow::engine::{Field, FlowError, Form, json_type};
 use crate::method::{LoginMethod, LoginOutcome, LoginStage, Proved};
 
@@ -60,17 +61,17 @@ impl LoginMethod for LookupSecret {
         let Some(credential) = who.credential(CredentialType::LookupSecret).filter(|c| codes::are_set_up(c)) else {
             return Err(FlowError::tell(message::login::no_lookup_codes()));
         };
-        let charged = guess::at_second_factor(cx, ID, who.identity.id).await?;
+        let guess = Guess::at_second_factor(cx, ID, who.identity.id).await?;
         let typed = form.text(CODE).unwrap_or_default();
         let place = match codes::find(&codes::read(cx.keys(), who.identity.id, credential), typed) {
             Found::Fresh(place) => place,
-            Found::Used => return Err(FlowError::tell(message::login::lookup_code_used())),
-            Found::Unknown => return Err(FlowError::tell(message::login::wrong_lookup_code())),
+            Found::Used => return Err(guess.wrong(cx, message::login::lookup_code_used()).await),
+            Found::Unknown => return Err(guess.wrong(cx, message::login::wrong_lookup_code()).await),
         };
         let new = codes::used(&credential.config, place, cx.now);
         let mut changes = Changes::new();
         second_factor::spend(cx, &mut changes, &mut who, CredentialType::LookupSecret, new);
-        guess::forget(&mut changes, &charged);
+        guess.right(cx, &mut changes);
         let proof = AuthenticationMethod::new(ID, Aal::Aal2, cx.now);
         Ok(LoginOutcome::Proved(Box::new(Proved { who, proof, changes, best_effort: Changes::new() })))
     }

@@ -13,7 +13,8 @@ use portcullis_store::{Changes, credentials, identities};
 use super::{ID, Password, config, hash_of, node};
 use crate::app::Cx;
 use crate::config::Config;
-use crate::credential::{guess, identifier};
+use crate::credential::guess::Guess;
+use crate::credential::identifier;
 use crate::crypto::Secret;
 use crate::flow::engine::{Field, FlowError, Form, json_type};
 use crate::method::{LoginMethod, LoginOutcome, LoginStage, Proved};
@@ -78,17 +79,17 @@ impl LoginMethod for Password {
         let password = form.text("password").unwrap_or_default();
         let settings = cx.hash_settings();
         let client = cx.hashing_client();
-        let wrong = || FlowError::tell(message::login::wrong_credentials());
+        let wrong = message::login::wrong_credentials();
 
         let found = identities::find_by_identifier(cx.store(), &[CredentialType::Password], &normal::identifier(typed))
             .await
             .map_err(FlowError::Store)?;
-        let charged = guess::at_password(cx, flow.id, found.as_ref().map(|who| who.identity.id), typed).await?;
+        let guess = Guess::at_password(cx, flow.id, found.as_ref().map(|who| who.identity.id), typed).await?;
         let hash = found.as_ref().and_then(|who| who.credential(CredentialType::Password)).and_then(hash_of);
         let (Some(who), Some(hash)) = (&found, hash) else {
             // Unknown people wait as long as known ones.
             cx.app.passwords.dummy(&settings, client).await.map_err(FlowError::hashing)?;
-            return Err(wrong());
+            return Err(guess.wrong(cx, wrong).await);
         };
         let verified = cx
             .app
@@ -97,7 +98,7 @@ impl LoginMethod for Password {
             .await
             .map_err(FlowError::hashing)?;
         if !verified.ok {
-            return Err(wrong());
+            return Err(guess.wrong(cx, wrong).await);
         }
         let mut best_effort = Changes::new();
         if verified.needs_rehash
@@ -111,9 +112,9 @@ impl LoginMethod for Password {
             credentials::replace_config(&mut best_effort, who.identity.id, CredentialType::Password, &new, &old.config, cx.now);
         }
         let proof = AuthenticationMethod::new(ID, Aal::Aal1, cx.now);
-        let who = found.ok_or_else(wrong)?;
+        let who = who.clone();
         let mut changes = Changes::new();
-        guess::forget(&mut changes, &charged);
+        guess.right(cx, &mut changes);
         Ok(LoginOutcome::Proved(Box::new(Proved { who, proof, changes, best_effort })))
     }
 }

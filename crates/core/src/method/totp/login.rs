@@ -14,7 +14,8 @@ use super::device::Device;
 use super::{CODE, ID, Totp, config, is_linked, last_step, node};
 use crate::app::Cx;
 use crate::config::Config;
-use crate::credential::{guess, second_factor};
+use crate::credential::guess::Guess;
+use crate::credential::second_factor;
 use crate::flow::engine::{Field, FlowError, Form, json_type};
 use crate::identity::sealed;
 use crate::method::{LoginMethod, LoginOutcome, LoginStage, Proved};
@@ -67,19 +68,19 @@ impl LoginMethod for Totp {
         let Some(credential) = who.credential(CredentialType::Totp).filter(|c| is_linked(c)) else {
             return Err(FlowError::tell(message::login::no_totp()));
         };
-        let charged = guess::at_second_factor(cx, ID, who.identity.id).await?;
-        let wrong = || FlowError::tell(message::login::wrong_totp());
-        let Some(sealed_url) = credential.config.get("totp_url") else { return Err(wrong()) };
-        let Some(device) = sealed::read(cx.keys(), who.identity.id, sealed_url).and_then(|url| Device::of_url(&url)) else {
+        let guess = Guess::at_second_factor(cx, ID, who.identity.id).await?;
+        let sealed_url = credential.config.get("totp_url").cloned().unwrap_or_default();
+        let device = sealed::read(cx.keys(), who.identity.id, &sealed_url).and_then(|url| Device::of_url(&url));
+        if device.is_none() {
             tracing::error!("an authenticator app cannot be read: its key is gone, or its URL is of no known kind");
-            return Err(wrong());
-        };
+        }
         let typed = form.text(CODE).unwrap_or_default();
-        let step = device.step_of(typed, cx.now, last_step(credential)).ok_or_else(wrong)?;
-        let new = config(sealed_url, step);
+        let Some(step) = device.and_then(|device| device.step_of(typed, cx.now, last_step(credential))) else {
+            return Err(guess.wrong(cx, message::login::wrong_totp()).await);
+        };
         let mut changes = Changes::new();
-        second_factor::spend(cx, &mut changes, &mut who, CredentialType::Totp, new);
-        guess::forget(&mut changes, &charged);
+        second_factor::spend(cx, &mut changes, &mut who, CredentialType::Totp, config(&sealed_url, step));
+        guess.right(cx, &mut changes);
         let proof = AuthenticationMethod::new(ID, Aal::Aal2, cx.now);
         Ok(LoginOutcome::Proved(Box::new(Proved { who, proof, changes, best_effort: Changes::new() })))
     }

@@ -2,9 +2,11 @@
 
 mod bodies;
 mod errors;
+mod guesses;
 mod login;
 mod login_code;
 mod logout;
+mod lookup_secret;
 mod negotiation;
 mod notices;
 mod recovery;
@@ -13,5 +15,7 @@ mod recovery_choice;
 mod recovery_link;
 mod registration;
 mod settings;
+mod settings_second_factor;
+mod totp;
 mod verification;
 mod verification_link;

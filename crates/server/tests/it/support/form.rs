@@ -83,6 +83,12 @@ impl Spa<'_> {
         done(self.submit(&form, who.sign_in()).await)
     }
 
+    /// The answer to a sign-in with a password, right or wrong, or good for the first of two steps.
+    pub(crate) async fn try_sign_in(&mut self, who: &Person) -> Answer {
+        let form = self.open("login").await;
+        self.submit(&form, who.sign_in()).await
+    }
+
     /// Signs in once more, on top of the session.
     pub(crate) async fn refresh(&mut self, who: &Person) -> Answer {
         let form = Form::of(&self.get("/self-service/login/browser?refresh=true").await);

@@ -10,6 +10,7 @@ mod log;
 mod mail;
 mod raw;
 mod schema;
+mod second_factor;
 mod together;
 
 pub(crate) use answer::Answer;
@@ -22,4 +23,5 @@ pub(crate) use log::Log;
 pub(crate) use mail::Mail;
 pub(crate) use raw::{RawDatabase, found};
 pub(crate) use schema::schema;
+pub(crate) use second_factor::{Authenticator, backup_codes, listed, second_factors};
 pub(crate) use together::together;
