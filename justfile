@@ -88,8 +88,33 @@ bench seconds="10" connections="32" program="target/dist/portcullis":
 storm *args:
     tests/load/sign_in_storm.py --server 'target/dist/portcullis serve -c {config}' {{ args }}
 
+# How long whoami takes beside 10,000 idle connections, and beside 1,000 clients that send too slowly (needs python3)
+connections *args:
+    tests/load/connections.py --server 'target/dist/portcullis serve -c {config}' {{ args }}
+
+# How long whoami takes while a grown database is listed and swept; takes six minutes (needs python3)
+grown *args:
+    tests/load/grown.py --server 'target/dist/portcullis serve -c {config}' {{ args }}
+
+# Kills the server at random moments on SQLite, then on PostgreSQL, then PostgreSQL itself (needs python3, PostgreSQL)
+kills rounds="100" seed="1":
+    cargo build --locked -p portcullis
+    for trial in '' '--database postgres' '--database postgres --victim postgres'; do \
+      tests/load/kill.py --server '{{ server }} serve -c {config} --dev' --progress --rounds {{ rounds }} --seed {{ seed }} $trial; \
+    done
+
+# Cuts the power at random moments, on a disk in memory that forgets what was not synced
+power-cuts rounds="2000" seed="1":
+    PORTCULLIS_POWER_ROUNDS={{ rounds }} PORTCULLIS_POWER_SEED={{ seed }} cargo test --locked -p portcullis-store --test power -- --nocapture
+
+# The long ones: power cuts, kills, then load for some minutes
+soak rounds="100" minutes="10" seed="1":
+    just power-cuts "$(({{ rounds }} * 20))" '{{ seed }}'
+    just kills '{{ rounds }}' '{{ seed }}'
+    just load '{{ minutes }}'
+
 # Load for a while; prints what memory and the database's log hold each minute (needs wrk, curl, jq, python3)
-soak minutes="10" connections="32" program="target/dist/portcullis":
+load minutes="10" connections="32" program="target/dist/portcullis":
     #!/usr/bin/env bash
     set -euo pipefail
     program='{{ program }}' connections='{{ connections }}'

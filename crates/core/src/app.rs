@@ -11,8 +11,10 @@ use uuid::Uuid;
 
 use crate::config::Config;
 use crate::config::hashers::HashAlgorithm;
+use crate::courier;
 use crate::crypto::Keyring;
 use crate::crypto::password::{Algorithm, Argon2Settings, Client, HashSettings, Pool};
+use crate::crypto::tokens::CsrfSecret;
 use crate::flow::engine::Request;
 use crate::hook::Hooks;
 use crate::identity::Schemas;
@@ -54,6 +56,8 @@ pub struct App {
     pub relax_native_check: bool,
     /// Rung when a mail was put into the outbox, so that a courier in this process need not wait for its next round.
     pub outbox_bell: Arc<tokio::sync::Notify>,
+    /// What the courier of this process did.
+    pub courier_counts: Arc<courier::Counts>,
 }
 
 /// The circumstances of one operation. It is the only thing passed down.
@@ -73,6 +77,13 @@ impl Cx {
     #[must_use]
     pub fn new(app: &Arc<App>, request: Request) -> Self {
         Self { snapshot: app.snapshot.load_full(), now: app.clock.now(), app: Arc::clone(app), request }
+    }
+
+    /// The same circumstances with the anti-CSRF secret that the browser has after this answer, for forms that go with it.
+    #[must_use]
+    pub fn renewed(&self, secret: CsrfSecret) -> Self {
+        let request = Request { csrf_secret: Some(secret), ..self.request.clone() };
+        Self { app: Arc::clone(&self.app), snapshot: Arc::clone(&self.snapshot), now: self.now, request }
     }
 
     /// The configuration.

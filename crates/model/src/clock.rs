@@ -37,6 +37,11 @@ pub fn random_digits(rng: &dyn Rng, length: usize) -> String {
     pick(rng, b"0123456789", length)
 }
 
+/// A random text of `length` lower-case letters and digits (5.16 bits each), each equally likely: easy to type in.
+pub fn random_lower_case(rng: &dyn Rng, length: usize) -> String {
+    pick(rng, b"abcdefghijklmnopqrstuvwxyz0123456789", length)
+}
+
 /// Rejection sampling: bytes beyond the largest multiple of the alphabet's size are thrown away, so no letter is favoured.
 fn pick(rng: &dyn Rng, alphabet: &[u8], length: usize) -> String {
     let limit = 256 - 256 % alphabet.len();

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::identity::Via;
 use crate::message::Message;
 use crate::session::Aal;
 use crate::time::Timestamp;
@@ -76,6 +77,14 @@ pub enum FlowState {
     Success,
     /// A code or link was sent.
     SentEmail,
+    /// Recovery with a choice of addresses: any address of the account is asked for.
+    RecoveryAwaitingAddress,
+    /// Recovery with a choice of addresses: one of the account's is to be chosen.
+    RecoveryAwaitingAddressChoice,
+    /// Recovery with a choice of addresses: the chosen one is to be typed in full.
+    RecoveryConfirmingAddress,
+    /// Recovery with a choice of addresses: a code was sent.
+    RecoveryAwaitingCode,
     /// The challenge was met.
     PassedChallenge,
 }
@@ -84,7 +93,7 @@ pub enum FlowState {
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct NodeNote {
     /// What was typed; `Null` if the field was left empty. Secrets never stand here.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "even_null")]
     pub value: Option<Value>,
     /// What is told at the node.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
@@ -92,6 +101,11 @@ pub struct NodeNote {
     /// The group of the node to add if the form has none of this name.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub group: Option<Group>,
+}
+
+/// Reads a value that is there, also if it is null: a field that was left empty is not one that nobody filled in.
+fn even_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 /// What a flow remembers about its form.
@@ -209,6 +223,25 @@ pub enum Detail {
     Recovery {
         /// The method that carries the flow: `code` or `link`.
         method: String,
+        /// The address that a code or link was sent to, as typed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<String>,
+        /// Whether people choose among their account's addresses. Decided when the flow is made.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        choosing: bool,
+        /// The address that somebody came with, as typed, where they choose among several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        came_with: Option<String>,
+        /// The channel of the address that was chosen and is to be typed in full. The address itself is not kept, so that no
+        /// form can show it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        chosen: Option<Via>,
+        /// Whether recovery ends without a settings flow.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        skip_settings: bool,
+        /// Whether an administrator made it: no browser began it, so none is asked for.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        by_admin: bool,
     },
     /// Proving an address.
     Verification {
@@ -298,5 +331,25 @@ impl Flow {
     #[must_use]
     pub fn is_native(&self) -> bool {
         self.flow_type == FlowType::Api
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_was_left_empty_is_remembered_as_such() {
+        let mut notes = Notes::default();
+        notes.keep("traits.name", Value::Null);
+        notes.keep("traits.email", "ada@example.org".into());
+        notes.tell_at(
+            "code",
+            Message { id: 1, text: String::new(), kind: crate::message::MessageType::Info, context: Default::default() },
+        );
+        let kept: Notes = serde_json::from_value(serde_json::to_value(&notes).unwrap()).unwrap();
+        assert_eq!(kept, notes);
+        assert_eq!(kept.nodes["traits.name"].value, Some(Value::Null));
+        assert_eq!(kept.nodes["code"].value, None);
     }
 }

@@ -147,7 +147,8 @@ pub struct Identity {
 
 /// The types of credentials that hold a secret which can be proved now, split by what they are worth.
 ///
-/// An entry means a *usable* credential (a password with a hash, a TOTP secret, at least one unused recovery code, ...).
+/// An entry means a *usable* credential (a password with a hash, a TOTP secret, ...). Recovery codes
+/// count while there are any, also when all were used: an account does not lose its second step by using it.
 /// `webauthn` stands in either list, depending on whether its keys are passwordless.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Factors {

@@ -170,7 +170,16 @@ pub fn consume(c: &mut Changes, id: Uuid, now: Timestamp) {
     );
 }
 
-/// Revokes all codes of a flow that were not used.
-pub fn void_flow(c: &mut Changes, flow_id: Uuid, now: Timestamp) {
-    c.push("UPDATE codes SET used_at = $1 WHERE flow_id = $2 AND used_at IS NULL", vec![now.into(), flow_id.into()], Expect::Any);
+/// Removes the codes of a flow that were not used: a new one takes their place, and they are as wrong as any other.
+pub fn drop_of_flow(c: &mut Changes, flow_id: Uuid) {
+    c.push("DELETE FROM codes WHERE flow_id = $1 AND used_at IS NULL", vec![flow_id.into()], Expect::Any);
+}
+
+/// Removes the codes of an identity for a purpose that were not used, whatever flow asked for them.
+pub fn drop_of_identity(c: &mut Changes, identity_id: Uuid, purpose: FlowKind) {
+    c.push(
+        "DELETE FROM codes WHERE identity_id = $1 AND purpose = $2 AND used_at IS NULL",
+        vec![identity_id.into(), purpose.as_str().into()],
+        Expect::Any,
+    );
 }

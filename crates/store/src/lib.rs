@@ -30,5 +30,7 @@ mod value;
 pub use changes::{Changes, Committed, Durability, Expect};
 pub use failure::{Constraint, StoreError};
 pub use migrations::MigrationStatus;
+pub use sqlite::backup::{BackupError, backup};
+pub use sqlite::damage::{Depth, check};
 pub use store::{OpenOptions, Stats, Store};
 pub use value::{Row, Value};

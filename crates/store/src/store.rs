@@ -20,11 +20,13 @@ pub struct OpenOptions {
     pub busy_timeout: Duration,
     /// The most connections to PostgreSQL, unless the data source name says `max_conns`.
     pub max_connections: usize,
+    /// Whether a SQLite file that is missing is made.
+    pub create: bool,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { busy_timeout: Duration::from_secs(5), max_connections: 16 }
+        Self { busy_timeout: Duration::from_secs(5), max_connections: 16, create: true }
     }
 }
 
@@ -60,9 +62,9 @@ impl Store {
     /// # Errors
     /// `Unsupported` for other names, `Unavailable` if the file or the server cannot be reached.
     pub async fn open(dsn: &str, options: OpenOptions) -> Result<Self, StoreError> {
-        let OpenOptions { busy_timeout, max_connections } = options;
+        let OpenOptions { busy_timeout, max_connections, create } = options;
         let open_file = |path| async move {
-            tokio::task::spawn_blocking(move || Sqlite::open(path, busy_timeout))
+            tokio::task::spawn_blocking(move || Sqlite::open(path, busy_timeout, create))
                 .await
                 .map_err(|_| StoreError::Unavailable("opening was broken off".into()))?
                 .map(Driver::Sqlite)
@@ -99,13 +101,20 @@ impl Store {
         migrations::status(self).await
     }
 
-    /// Whether the store can serve: the database answers, and no migration is missing.
+    /// Whether the store can serve: the database answers, no migration is missing, and there is room to write if there was
+    /// none the last time.
     ///
     /// # Errors
-    /// `Unavailable` if a migration is missing; what the database says otherwise.
+    /// `Unavailable` if a migration is missing; `Full`; what the database says otherwise.
     pub async fn ready(&self) -> Result<(), StoreError> {
         let missing = self.migration_status().await?.iter().filter(|m| !m.applied).count();
-        if missing == 0 { Ok(()) } else { Err(StoreError::Unavailable(format!("{missing} migrations are not applied"))) }
+        if missing > 0 {
+            return Err(StoreError::Unavailable(format!("{missing} migrations are not applied")));
+        }
+        match &*self.driver {
+            Driver::Sqlite(sqlite) => sqlite.has_room().await,
+            Driver::Postgres(_) => Ok(()),
+        }
     }
 
     /// Does all of the changes, or nothing. An empty one does nothing.
@@ -145,6 +154,17 @@ impl Store {
         .into_iter();
         let lost = || Err(StoreError::Unavailable("no answer".into()));
         answers.into_iter().map(|answer| answer.or_else(|| done.next()).unwrap_or_else(lost)).collect()
+    }
+
+    /// Gives room on the disk back that was taken by what is removed now. For a server that is its own business.
+    ///
+    /// # Errors
+    /// What the database says. Nothing is lost by that.
+    pub async fn give_back(&self) -> Result<(), StoreError> {
+        match &*self.driver {
+            Driver::Sqlite(sqlite) => sqlite.give_back().await,
+            Driver::Postgres(_) => Ok(()),
+        }
     }
 
     /// What there is to watch.

@@ -132,10 +132,21 @@ fn keep_secrets(path: &Path, made: &MadeSecrets, rng: &dyn Rng) -> io::Result<()
     Ok(())
 }
 
+/// The data source name of a first run.
+#[must_use]
+pub fn database(sources: &Sources) -> String {
+    format!("sqlite://{}", sources.data_folder().join("portcullis.db").display())
+}
+
+/// The file that keeps the secrets of a first run.
+#[must_use]
+pub fn secrets_file(sources: &Sources) -> PathBuf {
+    sources.data_folder().join("secrets.json")
+}
+
 /// Fills in what a first run needs and nobody gave.
 pub(super) fn complete(layers: &mut Layers, sources: &Sources) {
-    let database = sources.data_folder().join("portcullis.db");
-    layers.supply("dsn", json!(format!("sqlite://{}", database.display())));
+    layers.supply("dsn", json!(database(sources)));
     for (side, port) in [("public", 4433), ("admin", 4434)] {
         layers.supply(&format!("serve.{side}.host"), json!("127.0.0.1"));
         let port = layers.get(&format!("serve.{side}.port")).cloned().unwrap_or(json!(port));

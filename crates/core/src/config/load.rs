@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use serde::Deserialize as _;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -98,6 +99,29 @@ pub fn dsn(sources: &Sources) -> Result<Option<Secret>, ConfigErrors> {
         return Ok(Some(Secret::new(dsn.as_str())));
     }
     Ok(read_files(sources)?.get("dsn").and_then(Value::as_str).map(Secret::new))
+}
+
+/// One section at the top, such as `hashers`, for commands that need nothing else: the rest is neither demanded nor judged.
+/// Its defaults are filled in. Blocks on reading the files.
+///
+/// # Errors
+/// If files cannot be read or parsed; everything that is wrong with the section.
+pub fn section<T: DeserializeOwned>(sources: &Sources, name: &str) -> Result<T, ConfigErrors> {
+    let schema = schema();
+    let mut layers = read_files(sources)?;
+    let mut violations = environment::lay(schema, &sources.environment, &mut layers);
+    lay_flags(&sources.flags, &mut layers);
+    let (mut root, origins) = layers.into_root();
+    complete::complete(schema, &mut root);
+    let mut value = Value::Object(root);
+    violations.extend(judge(schema, &value, |path| origins.of(path).cloned()));
+    violations.retain(|v| v.key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')));
+    if !violations.is_empty() {
+        return Err(ConfigErrors::new(violations));
+    }
+    let section = value.get_mut(name).map(Value::take).unwrap_or_default();
+    T::deserialize(section)
+        .map_err(|error| ConfigErrors::new(vec![Violation::of_key(name, format!("does not fit the program: {error}"), None)]))
 }
 
 fn read_files(sources: &Sources) -> Result<Layers, ConfigErrors> {

@@ -47,7 +47,7 @@ pub use file::SIZE_LIMIT;
 pub use flows::{FlowConfig, Hook};
 pub use layers::Origin;
 pub use live::{Live, ReloadError, Reloaded};
-pub use load::{Flags, Loaded, Sources, dsn, from_value, load};
+pub use load::{Flags, Loaded, Sources, dsn, from_value, load, section};
 pub use schema::document;
 pub use value::{BaseUrl, Secret};
 pub use violation::{ConfigErrors, Violation};

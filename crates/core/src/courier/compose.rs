@@ -16,15 +16,21 @@ use super::template::{
     VerificationLink, minutes,
 };
 use crate::app::{App, Cx};
+use crate::config::courier::DeliveryStrategy;
 use crate::crypto::{Keyring, Purpose};
 use crate::identity::view;
+use crate::outbound::told_headers;
+
+/// Where the request's headers stand beside the data. No template has a variable of this name.
+const REQUEST_HEADERS: &str = "request_headers";
 
 /// Puts a message into the outbox, as a part of `changes`: it is sent if they are committed, and only then. Gives its id.
 ///
 /// After the commit, [`ring`] spares the person the courier's pause.
 pub fn enqueue(cx: &Cx, changes: &mut Changes, template: &Template, via: Via, recipient: &str) -> Uuid {
     let id = cx.new_id();
-    outbox::mail(changes, &message(cx.keys(), cx.rng(), id, cx.now, template, via, recipient));
+    let data = data(cx, template, via, recipient);
+    outbox::mail(changes, &message(cx.keys(), cx.rng(), id, cx.now, template.kind(), via, recipient, data));
     id
 }
 
@@ -51,16 +57,18 @@ pub async fn notify(
         let waiting = outbox::list(cx.store(), Some(MessageStatus::Queued), Some(recipient), None, LOOKED_AT).await?;
         for message in waiting.iter().filter(|m| m.template == Kind::SettingsChanged.as_str() && m.send_count == 0) {
             let earlier = open(cx.keys(), message.id, &message.sealed_data);
-            let earlier = earlier.and_then(|data| serde_json::from_value::<SettingsChanged>(Value::Object(data)).ok());
+            let earlier = earlier.and_then(|c| serde_json::from_value::<SettingsChanged>(Value::Object(c.data)).ok());
             if earlier.is_some_and(|earlier| notice.follow(earlier)) {
-                let sealed = seal(cx.keys(), cx.rng(), message.id, &Template::SettingsChanged(notice), via, recipient);
+                let data = data(cx, &Template::SettingsChanged(notice), via, recipient);
+                let sealed = seal(cx.keys(), cx.rng(), message.id, data);
                 outbox::amend(changes, message.id, sealed, cx.now);
                 return Ok(());
             }
         }
     }
     let template = Template::SettingsChanged(notice);
-    let mut message = message(cx.keys(), cx.rng(), cx.new_id(), cx.now, &template, via, recipient);
+    let data = data(cx, &template, via, recipient);
+    let mut message = message(cx.keys(), cx.rng(), cx.new_id(), cx.now, template.kind(), via, recipient, data);
     message.send_after = cx.now.plus(delay);
     outbox::mail(changes, &message);
     Ok(())
@@ -72,38 +80,60 @@ pub fn ring(app: &App) {
 }
 
 /// A message as the outbox keeps it. Its data is bound to its id.
+#[expect(clippy::too_many_arguments, reason = "each is a column")]
 pub(super) fn message(
     keys: &Keyring,
     rng: &dyn Rng,
     id: Uuid,
     now: Timestamp,
-    template: &Template,
+    kind: Kind,
     via: Via,
     recipient: &str,
+    data: Map<String, Value>,
 ) -> NewMessage {
     NewMessage {
         id,
         channel: via.as_str().to_owned(),
         recipient: recipient.to_owned(),
-        template: template.kind().as_str().to_owned(),
-        sealed_data: seal(keys, rng, id, template, via, recipient),
+        template: kind.as_str().to_owned(),
+        sealed_data: seal(keys, rng, id, data),
         subject: None,
         created_at: now,
         send_after: now,
     }
 }
 
-/// What a message says, encrypted and bound to its id.
-fn seal(keys: &Keyring, rng: &dyn Rng, id: Uuid, template: &Template, via: Via, recipient: &str) -> Vec<u8> {
-    let data = Value::Object(template.data(via, recipient)).to_string();
-    keys.seal(rng, Purpose::Outbox, id.as_bytes(), data.as_bytes())
+/// What the outbox keeps of a message: its data and, where a service is handed it that may want to know, headers of the
+/// request that asks for it.
+fn data(cx: &Cx, template: &Template, via: Via, recipient: &str) -> Map<String, Value> {
+    let mut data = template.data(via, recipient);
+    if via == Via::Sms || cx.config().courier.delivery_strategy == DeliveryStrategy::Http {
+        let told = told_headers(&cx.request.headers, &cx.config().clients.web_hook.header_allowlist);
+        data.insert(REQUEST_HEADERS.to_owned(), Value::Object(told));
+    }
+    data
 }
 
-/// The data of a message, as it was when it was written; `None` if no key opens it.
-pub(super) fn open(keys: &Keyring, id: Uuid, sealed: &[u8]) -> Option<Map<String, Value>> {
+fn seal(keys: &Keyring, rng: &dyn Rng, id: Uuid, data: Map<String, Value>) -> Vec<u8> {
+    keys.seal(rng, Purpose::Outbox, id.as_bytes(), Value::Object(data).to_string().as_bytes())
+}
+
+/// What a message says.
+pub(super) struct Content {
+    /// Its `template_data`.
+    pub(super) data: Map<String, Value>,
+    /// Headers of the request that asked for it; an empty object where none were kept.
+    pub(super) request_headers: Value,
+}
+
+/// The content of a message, as it was when it was written; `None` if no key opens it.
+pub(super) fn open(keys: &Keyring, id: Uuid, sealed: &[u8]) -> Option<Content> {
     let plain = keys.open(Purpose::Outbox, id.as_bytes(), sealed)?;
     match serde_json::from_slice(&plain) {
-        Ok(Value::Object(data)) => Some(data),
+        Ok(Value::Object(mut data)) => {
+            let request_headers = data.shift_remove(REQUEST_HEADERS).unwrap_or_else(|| Value::Object(Map::new()));
+            Some(Content { data, request_headers })
+        }
         _ => None,
     }
 }

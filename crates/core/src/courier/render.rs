@@ -18,7 +18,7 @@ use crate::config::courier::Courier;
 use crate::outbound::{Client, MAX_SOURCE_LENGTH, SourceError};
 
 /// How long a template that came over HTTP is used before it is asked for again.
-const TEMPLATE_AGE: Duration = Duration::from_secs(60);
+pub(super) const TEMPLATE_AGE: Duration = Duration::from_secs(60);
 /// The most files beside a template that may hold named ones.
 const COMPANIONS: usize = 64;
 

@@ -19,15 +19,18 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::backoff;
-use super::compose::open;
+use super::compose::{Content, open};
+use super::counts::{Counts, Outcome};
 use super::desk::Desk;
 use super::failure::Failure;
+use super::gateway::{self, Posted};
 use super::kind::Kind;
 use super::render::{self, Rendered};
 use super::smtp::{Mail, Mailer, Reach};
 use crate::app::App;
 use crate::config::Config;
 use crate::config::courier::{DeliveryStrategy, Smtp};
+use crate::jsonnet::Jsonnet;
 
 /// How many messages are sent at once.
 const AT_ONCE: u32 = 8;
@@ -55,6 +58,8 @@ pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
         clock: Arc::clone(&app.clock),
         rng: Arc::clone(&app.rng),
         bell: Arc::clone(&app.outbox_bell),
+        counts: Arc::clone(&app.courier_counts),
+        jsonnet: app.jsonnet.clone(),
         desk: Box::new(desk),
         time_limit: TIME_LIMIT,
     };
@@ -67,6 +72,9 @@ pub(super) struct Office {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) rng: Arc<dyn Rng>,
     pub(super) bell: Arc<Notify>,
+    pub(super) counts: Arc<Counts>,
+    /// Makes bodies of calls.
+    pub(super) jsonnet: Jsonnet,
     /// Gives the configuration as it is now.
     pub(super) desk: Box<dyn Fn() -> Arc<dyn Desk> + Send + Sync>,
     /// The longest that handing over one message may take.
@@ -178,6 +186,7 @@ impl Worker {
         match &outcome {
             Ok(()) => {
                 outbox::sent(&mut changes, message.id, self.id, now);
+                self.office.counts.add(&message.channel, Outcome::Sent);
                 tracing::info!(
                     message = %message.id, template = message.template, channel = message.channel,
                     attempt = message.send_count, recipient, "message sent"
@@ -185,6 +194,7 @@ impl Worker {
             }
             Err(failure) => {
                 let is_last = failure.permanent || message.send_count > retries;
+                self.office.counts.add(&message.channel, if is_last { Outcome::Abandoned } else { Outcome::Failed });
                 let pause = backoff::pause(message.send_count, &*self.office.rng);
                 outbox::failed(&mut changes, message.id, self.id, (!is_last).then(|| now.plus(pause)), &failure.whole(), now);
                 let reason = if shows { failure.whole() } else { failure.reason.clone() };
@@ -217,22 +227,39 @@ impl Worker {
 
     async fn send(&self, desk: &dyn Desk, message: &ClaimedMessage) -> Result<(), Failure> {
         let courier = &desk.config().courier;
-        let words = words(desk, message).await?;
-        match message.channel.as_str() {
-            "email" if courier.delivery_strategy == DeliveryStrategy::Smtp => {
-                let mailer = self.mailer(desk.config()).await?;
-                let mail = Mail { id: message.id, recipient: &message.recipient, words: &words, now: self.office.clock.now() };
-                let outcome = mailer.send(&mail).await;
-                if outcome.as_ref().is_err_and(|failure| !failure.answered) {
-                    self.forget(&mailer).await;
-                }
-                outcome
+        let letter = Letter::open(desk, message).await?;
+        let channel = message.channel.as_str();
+        // A channel of its own goes first, whatever the strategy for mails.
+        let service = match courier.channels.iter().find(|c| c.id == channel) {
+            Some(configured) => &configured.request_config,
+            None if channel != Via::Email.as_str() => {
+                return Err(Failure::passing(format!("no channel {channel:?} is configured")));
             }
-            channel if channel == "email" || courier.channels.iter().any(|c| c.id == channel) => {
-                Err(Failure::passing("messages cannot be delivered by HTTP yet"))
+            None if courier.delivery_strategy == DeliveryStrategy::Smtp => {
+                return self.mail(desk.config(), message, &letter).await;
             }
-            channel => Err(Failure::passing(format!("no channel {channel:?} is configured"))),
+            None => &courier.http.request_config,
+        };
+        let posted = Posted {
+            id: message.id,
+            via: letter.via,
+            recipient: &message.recipient,
+            template: &message.template,
+            words: &letter.words,
+            data: &letter.content.data,
+            request_headers: &letter.content.request_headers,
+        };
+        gateway::post(desk, &self.office.jsonnet, service, &posted, self.office.time_limit).await
+    }
+
+    async fn mail(&self, config: &Config, message: &ClaimedMessage, letter: &Letter) -> Result<(), Failure> {
+        let mailer = self.mailer(config).await?;
+        let mail = Mail { id: message.id, recipient: &message.recipient, words: &letter.words, now: self.office.clock.now() };
+        let outcome = mailer.send(&mail).await;
+        if outcome.as_ref().is_err_and(|failure| !failure.answered) {
+            self.forget(&mailer).await;
         }
+        outcome
     }
 
     /// The mailer for a configuration. It is kept, with its connections, until the configuration changes or it fails.
@@ -259,18 +286,31 @@ impl Worker {
     }
 }
 
-/// The words of a message of the outbox.
-pub(super) async fn words(desk: &dyn Desk, message: &outbox::Message) -> Result<Rendered, Failure> {
-    let kind = Kind::parse(&message.template).ok_or_else(|| Failure::passing("its kind is not known to this version"))?;
-    let via = if message.channel == Via::Email.as_str() { Via::Email } else { Via::Sms };
-    let data = open(desk.keys(), message.id, &message.sealed_data)
-        .ok_or_else(|| Failure::passing("it cannot be opened with the configured secrets"))?;
-    render::render(&desk.config().courier, desk.outbound(), kind, via, &data)
-        .await
-        .map_err(|error| Failure::passing(format!("its built-in template cannot be used: {error}")))
+/// A message of the outbox, opened, with its words.
+pub(super) struct Letter {
+    via: Via,
+    content: Content,
+    pub(super) words: Rendered,
+}
+
+impl Letter {
+    pub(super) async fn open(desk: &dyn Desk, message: &outbox::Message) -> Result<Self, Failure> {
+        let kind = Kind::parse(&message.template).ok_or_else(|| Failure::passing("its kind is not known to this version"))?;
+        let via = if message.channel == Via::Email.as_str() { Via::Email } else { Via::Sms };
+        let content = open(desk.keys(), message.id, &message.sealed_data)
+            .ok_or_else(|| Failure::passing("it cannot be opened with the configured secrets"))?;
+        let words = render::render(&desk.config().courier, desk.outbound(), kind, via, &content.data)
+            .await
+            .map_err(|error| Failure::passing(format!("its built-in template cannot be used: {error}")))?;
+        Ok(Self { via, content, words })
+    }
 }
 
 #[cfg(test)]
 mod sink;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_services;
+#[cfg(test)]
+mod tests_of_tls;

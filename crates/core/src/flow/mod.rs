@@ -7,6 +7,7 @@ pub mod engine;
 pub mod error;
 pub mod login;
 pub mod logout;
+pub mod recovery;
 pub mod registration;
 pub mod settings;
 pub mod verification;

@@ -4,8 +4,9 @@
 //! the same state cannot both happen: the later one meets a conflict and is decided again.
 
 use portcullis_model::credential::{Credential, CredentialType};
+use portcullis_model::flow::FlowKind;
 use portcullis_model::identity::{IdentityWithCredentials, RecoveryAddress, VerifiableAddress};
-use portcullis_store::{Changes, credentials, identities};
+use portcullis_store::{Changes, codes, credentials, identities};
 use serde_json::Value;
 
 use super::conform::is_empty;
@@ -106,5 +107,11 @@ pub fn update(c: &mut Changes, old: &IdentityWithCredentials, new: &IdentityWith
             credentials::put(c, id, credential);
         }
     }
-    difference(old, new)
+    let difference = difference(old, new);
+    if difference.credentials.contains(&CredentialType::Password) || !difference.recovery_removed.is_empty() {
+        // Whoever sets another password or takes an address away shuts out everybody who has a recovery code or link. Using
+        // one at the same moment is guarded by its row, so only one of both happens first.
+        codes::drop_of_identity(c, id, FlowKind::Recovery);
+    }
+    difference
 }

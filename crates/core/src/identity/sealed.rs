@@ -24,6 +24,14 @@ fn secret_members(kind: CredentialType) -> &'static [&'static [&'static str]] {
     }
 }
 
+/// The members that only the method itself needs: nobody else is shown them.
+fn own_members(kind: CredentialType) -> &'static [&'static str] {
+    match kind {
+        CredentialType::Totp => &["last_step"],
+        _ => &[],
+    }
+}
+
 /// Encrypts a text for an identity.
 #[must_use]
 pub fn seal(keys: &Keyring, rng: &dyn Rng, identity: Uuid, text: &str) -> Value {
@@ -35,6 +43,15 @@ pub fn seal(keys: &Keyring, rng: &dyn Rng, identity: Uuid, text: &str) -> Value 
 pub fn open(keys: &Keyring, identity: Uuid, value: &Value) -> Option<String> {
     let sealed = value.get("sealed")?.as_str()?;
     String::from_utf8(keys.open_text(Purpose::Cipher, identity.as_bytes(), sealed)?).ok()
+}
+
+/// Reads a secret member as it is kept: encrypted, or in clear if an older import left it so.
+#[must_use]
+pub fn read(keys: &Keyring, identity: Uuid, value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        other => open(keys, identity, other),
+    }
 }
 
 /// A credential's data as it is kept: its secret members encrypted. Empty texts and what is encrypted already stay.
@@ -50,9 +67,15 @@ pub fn keep(keys: &Keyring, rng: &dyn Rng, identity: Uuid, kind: CredentialType,
     config
 }
 
-/// A credential's data as administrators see it: its secret members in clear, empty where the key is gone.
+/// A credential's data as administrators see it: its secret members in clear, empty where the key is gone, and without
+/// what only the method itself needs.
 #[must_use]
 pub fn show(keys: &Keyring, identity: Uuid, kind: CredentialType, mut config: Value) -> Value {
+    for name in own_members(kind) {
+        if let Some(members) = config.as_object_mut() {
+            members.shift_remove(*name);
+        }
+    }
     for path in secret_members(kind) {
         visit(&mut config, path, &mut |value| {
             if value.is_object() {

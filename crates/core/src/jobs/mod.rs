@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_store::jobs::{Retention, sweep};
+use portcullis_store::StoreError;
+use portcullis_store::jobs::{Retention, Swept, sweep};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
@@ -34,9 +35,19 @@ pub async fn janitor(app: Arc<App>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(PAUSE) => {}
         }
-        match sweep(&app.store, app.clock.now(), &KEPT, BATCH).await {
+        match tidy(&app).await {
             Ok(swept) => tracing::debug!(?swept, "removed what was past its time"),
             Err(error) => tracing::warn!(%error, "what is past its time was not removed"),
         }
     }
+}
+
+/// Removes what is past its time now, and gives the room that it took back to the disk.
+///
+/// # Errors
+/// What the database says. What was removed before stays removed.
+pub async fn tidy(app: &App) -> Result<Swept, StoreError> {
+    let swept = sweep(&app.store, app.clock.now(), &KEPT, BATCH).await?;
+    app.store.give_back().await?;
+    Ok(swept)
 }

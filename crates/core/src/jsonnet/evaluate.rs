@@ -48,6 +48,30 @@ pub(super) fn evaluate(snippet: &str, variables: &[(String, Value)], ctx: Option
     value.and_then(|value| program.manifest_json(&value, false)).map_err(|error| source.failed(&program, &error))
 }
 
+/// Reads a snippet without evaluating it.
+///
+/// # Errors
+/// What is wrong with it, and on which line: it is no Jsonnet, or it names variables that do not exist.
+pub fn check(snippet: &str) -> Result<(), String> {
+    load(snippet, |_| false)
+}
+
+/// As [`check`], but variables that do not exist are no matter.
+pub(super) fn parse(snippet: &str) -> Result<(), String> {
+    load(snippet, |error| matches!(error, LoadError::Analyze(_)))
+}
+
+fn load(snippet: &str, forgives: impl Fn(&LoadError) -> bool) -> Result<(), String> {
+    let arena = Arena::new();
+    let mut program = Program::new(&arena);
+    let (context, _) = program.span_manager_mut().insert_source_context(snippet.len());
+    let source = Source { context, text: snippet };
+    match program.load_source(context, snippet.as_bytes(), true, "<snippet>") {
+        Err(error) if !forgives(&error) => Err(source.unloadable(&program, &error)),
+        _ => Ok(()),
+    }
+}
+
 fn to_jsonnet<'p>(program: &mut Program<'p>, value: &Value) -> JsonnetValue<'p> {
     match value {
         Value::Null => JsonnetValue::null(),

@@ -5,8 +5,11 @@
 //! ends those that have nothing to do. The worker is the server's own binary: its hidden command calls [`worker_main`].
 
 mod evaluate;
+mod format;
 mod worker;
 
+pub use evaluate::check;
+pub use format::format;
 pub use worker::worker_main;
 
 use std::ffi::OsString;

@@ -4,17 +4,20 @@
 //! through the traits below. What several methods share lives in `credential` or `identity`.
 
 mod code;
+mod link;
+mod lookup_secret;
 mod password;
 mod profile;
+mod totp;
 
 use async_trait::async_trait;
 use portcullis_model::credential::{Credential, CredentialType};
 use portcullis_model::flow::{Flow, FlowKind, Notes};
-use portcullis_model::identity::{Identity, IdentityWithCredentials, VerifiableAddress, Via};
+use portcullis_model::identity::{Identity, IdentityWithCredentials, Via};
 use portcullis_model::message::Message;
 use portcullis_model::schema::IdentitySchema;
 use portcullis_model::session::{Aal, AuthenticationMethod, Session};
-use portcullis_model::ui::Ui;
+use portcullis_model::ui::{Group, Ui};
 use portcullis_store::Changes;
 use serde_json::Value;
 use uuid::Uuid;
@@ -26,7 +29,14 @@ use crate::flow::engine::{Change, FlowError, Form, Reply};
 /// All methods, in the order in which a submit is offered to them. Adding a method takes one line here.
 #[must_use]
 pub fn all() -> Methods {
-    Methods(vec![Box::new(profile::Profile), Box::new(password::Password), Box::new(code::Code)])
+    Methods(vec![
+        Box::new(profile::Profile),
+        Box::new(password::Password),
+        Box::new(code::Code),
+        Box::new(link::Link),
+        Box::new(totp::Totp),
+        Box::new(lookup_secret::LookupSecret),
+    ])
 }
 
 /// The methods of an application.
@@ -87,6 +97,11 @@ pub trait Method: Send + Sync {
 
     /// What it can do in settings.
     fn settings(&self) -> Option<&dyn SettingsMethod> {
+        None
+    }
+
+    /// What it can do in recovery.
+    fn recovery(&self) -> Option<&dyn RecoveryMethod> {
         None
     }
 
@@ -271,11 +286,22 @@ pub enum SettingsOutcome {
 /// What a method can do in settings.
 #[async_trait]
 pub trait SettingsMethod: Send + Sync {
-    /// Adds its nodes to the form.
+    /// Adds its nodes to the form. What it puts into the flow's memory is saved.
     ///
     /// # Errors
     /// If something that it must ask fails.
     async fn populate(&self, cx: &Cx, who: &IdentityWithCredentials, flow: &mut Flow, ui: &mut Ui) -> Result<(), FlowError>;
+
+    /// Whether somebody whose sign-in is too old is asked to sign in again even if the submit is wrong. What is wrong is told
+    /// afterwards. Without this it is told at once, so that nobody signs in only to be refused.
+    fn asks_first(&self) -> bool {
+        false
+    }
+
+    /// What it goes on remembering in a flow in which another method's change was saved: by default nothing.
+    fn outlives(&self, _memory: Value) -> Option<Value> {
+        None
+    }
 
     /// Remembers what was typed, so that a refused form comes back filled. Secrets are never remembered.
     fn keep(&self, _cx: &Cx, _who: &IdentityWithCredentials, _form: &Form, _notes: &mut Notes) {}
@@ -300,12 +326,97 @@ pub trait SettingsMethod: Send + Sync {
     ) -> Result<SettingsOutcome, FlowError>;
 }
 
-/// An address that is to be proved, and whose it is.
-pub struct Unproved<'a> {
-    /// The account that it belongs to.
-    pub who: &'a IdentityWithCredentials,
-    /// The address.
-    pub address: &'a VerifiableAddress,
+/// Where a challenge goes.
+#[derive(Clone, Copy)]
+pub struct Recipient<'a> {
+    /// Whose address it is; `None` if nobody's. The method does the same work for both.
+    pub who: Option<&'a IdentityWithCredentials>,
+    /// The channel.
+    pub via: Via,
+    /// The address, in normal form.
+    pub address: &'a str,
+}
+
+impl Recipient<'_> {
+    /// The id of whose address it is.
+    #[must_use]
+    pub fn identity_id(&self) -> Option<Uuid> {
+        self.who.map(|who| who.identity.id)
+    }
+}
+
+/// What came of a recovery submit.
+pub enum RecoveryOutcome {
+    /// Somebody proved that an account is theirs.
+    Proved(Box<Recovered>),
+    /// Nothing yet: the flow is shown again with what the method told.
+    ShowUi,
+    /// The flow is spent: a new one takes its place, with a message.
+    Spent(Message),
+}
+
+/// Somebody proved that an account is theirs.
+pub struct Recovered {
+    /// Whose account it is.
+    pub identity_id: Uuid,
+    /// The address that the challenge went to, in normal form; `None` if an administrator handed it over.
+    pub address: Option<(Via, String)>,
+    /// The proof that the session rests on.
+    pub proof: AuthenticationMethod,
+    /// What the proof itself changes: the used code.
+    pub changes: Changes,
+    /// What somebody is told who comes second with the same proof.
+    pub told_if_used: Message,
+}
+
+/// A challenge that is handed to an administrator instead of being sent.
+pub struct Issued {
+    /// The code, if the method has codes.
+    pub code: Option<String>,
+    /// Where the person goes on.
+    pub link: String,
+}
+
+/// What a method can do in recovery.
+#[async_trait]
+pub trait RecoveryMethod: Send + Sync {
+    /// Whether a submit without an address, after a challenge was sent, is an answer to it.
+    fn takes_answers(&self) -> bool;
+
+    /// Sends the challenge to an address, in the place of the flow's older ones; it tells the flow nothing about whether
+    /// anybody owns it. `payload` goes into the mail.
+    ///
+    /// # Errors
+    /// If something that it must ask fails.
+    async fn send(
+        &self,
+        cx: &Cx,
+        changes: &mut Changes,
+        flow: &mut Flow,
+        to: &Recipient<'_>,
+        payload: Option<&Value>,
+    ) -> Result<(), FlowError>;
+
+    /// Adds its nodes to the form.
+    ///
+    /// # Errors
+    /// If something that it must ask fails.
+    async fn populate(&self, cx: &Cx, flow: &mut Flow, ui: &mut Ui) -> Result<(), FlowError>;
+
+    /// Judges the answer to a challenge.
+    ///
+    /// # Errors
+    /// [`FlowError::Invalid`] tells the person what was wrong.
+    async fn submit(&self, cx: &Cx, flow: &mut Flow, form: &Form) -> Result<RecoveryOutcome, FlowError>;
+
+    /// Judges the token of a link.
+    ///
+    /// # Errors
+    /// If something that it must ask fails.
+    async fn follow(&self, cx: &Cx, flow: &Flow, token: &str) -> Result<RecoveryOutcome, FlowError>;
+
+    /// Makes a challenge for an administrator to hand over; the flow is ready for it then, and ends with it.
+    fn issue(&self, cx: &Cx, changes: &mut Changes, flow: &mut Flow, identity_id: Uuid) -> Issued;
 }
 
 /// What came of a verification submit.
@@ -320,6 +431,8 @@ pub enum VerificationOutcome {
         via: Via,
         /// What the proof itself changes: the used code.
         changes: Changes,
+        /// What somebody is told who comes second with the same proof.
+        told_if_used: Message,
     },
     /// Nothing yet: the flow is shown again with what the method told.
     ShowUi,
@@ -330,7 +443,17 @@ pub enum VerificationOutcome {
 /// What a method can do in verification.
 #[async_trait]
 pub trait VerificationMethod: Send + Sync {
-    /// Sends the challenge for an address; the flow tells that it did. `payload` goes into the mail.
+    /// The group of its nodes.
+    fn group(&self) -> Group;
+
+    /// Whether a submit without an address, after a challenge was sent, is an answer to it.
+    fn takes_answers(&self) -> bool;
+
+    /// The fault of an address as it was typed, if the method can tell one.
+    fn check_address(&self, cx: &Cx, typed: &str) -> Option<Message>;
+
+    /// Sends the challenge to an address, in the place of the flow's older ones; the flow tells that it did, whether
+    /// anybody owns the address or not. `payload` goes into the mail.
     ///
     /// # Errors
     /// If something that it must ask fails.
@@ -339,34 +462,25 @@ pub trait VerificationMethod: Send + Sync {
         cx: &Cx,
         changes: &mut Changes,
         flow: &mut Flow,
-        to: &Unproved<'_>,
+        to: &Recipient<'_>,
         payload: Option<&Value>,
     ) -> Result<(), FlowError>;
 
-    /// Behaves as if it had sent a challenge to an address that nobody owns; where configured, its owner is told that
-    /// somebody tried.
-    ///
-    /// # Errors
-    /// If something that it must ask fails.
-    async fn send_to_nobody(
-        &self,
-        cx: &Cx,
-        changes: &mut Changes,
-        flow: &mut Flow,
-        via: Via,
-        address: &str,
-        payload: Option<&Value>,
-    ) -> Result<(), FlowError>;
-
-    /// Adds its nodes to the form.
+    /// Adds its nodes to the form, and the flow's anti-CSRF node where it belongs among them.
     ///
     /// # Errors
     /// If something that it must ask fails.
     async fn populate(&self, cx: &Cx, flow: &mut Flow, ui: &mut Ui) -> Result<(), FlowError>;
 
-    /// Judges a submit.
+    /// Judges the answer to a challenge.
     ///
     /// # Errors
     /// [`FlowError::Invalid`] tells the person what was wrong.
     async fn submit(&self, cx: &Cx, flow: &mut Flow, form: &Form) -> Result<VerificationOutcome, FlowError>;
+
+    /// Judges the token of a link.
+    ///
+    /// # Errors
+    /// If something that it must ask fails.
+    async fn follow(&self, cx: &Cx, flow: &Flow, token: &str) -> Result<VerificationOutcome, FlowError>;
 }

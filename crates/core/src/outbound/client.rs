@@ -231,6 +231,8 @@ fn build(reach: Reach) -> Result<reqwest::Client, OutboundError> {
         reqwest::Client::builder()
             .user_agent(concat!("Portcullis/", env!("CARGO_PKG_VERSION")))
             .no_proxy()
+            // Names of headers have no case (RFC 9110, section 5.1), but services exist that know only the usual spelling.
+            .http1_title_case_headers()
             .redirect(redirect::Policy::none())
             .connect_timeout(Duration::from_secs(10))
             .pool_idle_timeout(Duration::from_secs(30))

@@ -5,11 +5,13 @@
 //! sizes of answers are bounded.
 
 mod address;
+mod call;
 mod client;
 mod glob;
 mod source;
 
 pub(crate) use address::may_connect;
+pub use call::{Call, CallError, told_headers};
 pub use client::{Client, OutboundError, Request, Response, Settings, Trust};
 pub use source::{MAX_SOURCE_LENGTH, SourceError};
 

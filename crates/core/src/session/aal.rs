@@ -7,6 +7,7 @@ use portcullis_model::credential::CredentialType;
 use portcullis_model::error::{ApiError, ErrorId};
 use portcullis_model::identity::Identity;
 use portcullis_model::session::{Aal, Session};
+use portcullis_model::time::Timestamp;
 use url::form_urlencoded;
 
 use crate::app::Cx;
@@ -41,6 +42,36 @@ pub fn satisfies(cx: &Cx, required: RequiredAal, session: &Session, identity: &I
         RequiredAal::Aal1 => session.aal >= Aal::Aal1,
         RequiredAal::HighestAvailable => session.aal >= Aal::Aal2 || available(cx, identity) < Aal::Aal2,
     }
+}
+
+/// The level at which a session is refreshed: a sign-in is fresh only if it is as strong as the session. A session of two
+/// factors gives the second one again, as long as the account has one.
+#[must_use]
+pub fn to_refresh(cx: &Cx, session: &Session, identity: &Identity) -> Aal {
+    session.aal.min(available(cx, identity)).max(Aal::Aal1)
+}
+
+/// When somebody last proved themselves at a level in this session.
+#[must_use]
+pub fn proved_at(session: &Session, level: Aal) -> Timestamp {
+    match level {
+        Aal::Aal2 => {
+            let second = session.methods.iter().filter(|m| m.aal == Aal::Aal2).map(|m| m.completed_at);
+            second.max().unwrap_or(session.issued_at)
+        }
+        Aal::Aal0 | Aal::Aal1 => session.authenticated_at,
+    }
+}
+
+/// Where a browser signs in again at a level, to come back to `return_to`.
+#[must_use]
+pub fn refresh_url(cx: &Cx, level: Aal, return_to: &str) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    if level == Aal::Aal2 {
+        query.append_pair("aal", level.as_str());
+    }
+    query.append_pair("refresh", "true").append_pair("return_to", return_to);
+    cx.public_url(&format!("/self-service/login/browser?{}", query.finish()))
 }
 
 /// Where a browser steps up, and comes back from if `return_to` says where to.

@@ -51,6 +51,12 @@ pub fn choose_address() -> Message {
     Message::info(1_060_006, "How do you want to recover your account?")
 }
 
+/// Label of the button that chooses an address: the address itself, of which only some letters are shown.
+#[must_use]
+pub fn address_choice(masked_address: &str) -> Message {
+    Message::info(1_070_000, masked_address)
+}
+
 /// Button that leads a step back.
 #[must_use]
 pub fn back() -> Message {

@@ -257,6 +257,30 @@ impl Node {
         }
     }
 
+    /// A text of a name, with a label.
+    #[must_use]
+    pub fn text(group: Group, id: &str, text: Message, label: Message) -> Self {
+        Self {
+            kind: "text".to_owned(),
+            group,
+            attributes: Attributes::Text(TextAttributes { id: id.to_owned(), text }),
+            messages: Vec::new(),
+            meta: Meta { label: Some(label) },
+        }
+    }
+
+    /// A square picture of a name, with a label. `src` is its address, usually a data URL; `side` is in pixels.
+    #[must_use]
+    pub fn picture(group: Group, id: &str, src: String, side: u32, label: Message) -> Self {
+        Self {
+            kind: "img".to_owned(),
+            group,
+            attributes: Attributes::Image(ImageAttributes { id: id.to_owned(), src, width: side, height: side }),
+            messages: Vec::new(),
+            meta: Meta { label: Some(label) },
+        }
+    }
+
     /// A button `method=<value>` that sends the form.
     #[must_use]
     pub fn submit(group: Group, value: &str, label: Message) -> Self {

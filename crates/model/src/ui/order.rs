@@ -40,6 +40,9 @@ const LOGIN_GROUPS: [Group; 9] = [
     Group::LookupSecret,
 ];
 
+/// The list of recovery codes. Where it is shown, its group stands last: the rest of the form moves out of the way.
+const RECOVERY_CODES: &str = "lookup_secret_codes";
+
 /// The names of the fields and buttons that add and remove a security key, in the order in which people need them.
 const SECURITY_KEY: [&str; 3] = ["webauthn_remove", "webauthn_register_displayname", "webauthn_register"];
 
@@ -101,12 +104,15 @@ fn printed_value(node: &Node) -> String {
 }
 
 /// Sorts the form of a settings flow. Within a group, nodes stay in the order in which they were added (traits in the
-/// schema's), the token is first and `method` last.
+/// schema's), the token is first and `method` last. The group that shows recovery codes is the last one.
 pub fn sort_settings(ui: &mut Ui) {
     let names = ["csrf_token"].into_iter().chain(SECURITY_KEY).collect();
     let order =
         Order { groups: &SETTINGS_GROUPS, unlisted_groups_first: false, names, password_beside_default: false, by_value: false };
     order.sort(&mut ui.nodes);
+    if let Some(shows) = ui.node(RECOVERY_CODES).map(|codes| codes.group) {
+        ui.nodes.sort_by_key(|node| node.group == shows);
+    }
 }
 
 /// Sorts the form of a sign-up: the password follows the first trait, unless another method's nodes lie between them.

@@ -97,18 +97,18 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 
 async fn open(database: &Database, command: &'static [&'static str]) -> Result<Store, Failure> {
     let dsn = database.name(command)?;
-    Store::open(&dsn, OpenOptions::default()).await.map_err(Failure::of)
+    Store::open(&dsn, OpenOptions::default()).await.map_err(Failure::of_store)
 }
 
 async fn up(args: &Up) -> Result<(), Failure> {
     let store = open(&args.database, &["migrate", "sql", "up"]).await?;
-    let pending = store.migration_status().await.map_err(Failure::of)?.iter().filter(|m| !m.applied).count();
+    let pending = store.migration_status().await.map_err(Failure::of_store)?.iter().filter(|m| !m.applied).count();
     if pending == 0 {
         return output::print("Nothing to do: the database has all migrations.\n");
     }
     agree(args.yes, &format!("Apply {pending} migrations?"))?;
-    let applied = store.migrate().await.map_err(Failure::of)?;
-    store.close().await.map_err(Failure::of)?;
+    let applied = store.migrate().await.map_err(Failure::of_store)?;
+    store.close().await.map_err(Failure::of_store)?;
     output::print(&format!("Applied {applied} migrations.\n"))
 }
 
@@ -119,17 +119,17 @@ async fn down(args: &Down) -> Result<(), Failure> {
     }
     let store = open(&args.database, &["migrate", "sql", "down"]).await?;
     agree(args.yes, &format!("Undo the last {} migrations, and lose the data that only they hold?", args.steps))?;
-    let undone = store.rollback(args.steps).await.map_err(Failure::of)?;
-    store.close().await.map_err(Failure::of)?;
+    let undone = store.rollback(args.steps).await.map_err(Failure::of_store)?;
+    store.close().await.map_err(Failure::of_store)?;
     output::print(&format!("Undid {undone} migrations.\n"))
 }
 
 async fn status(args: &Status) -> Result<(), Failure> {
     let store = open(&args.database, &["migrate", "sql", "status"]).await?;
-    let mut all = store.migration_status().await.map_err(Failure::of)?;
+    let mut all = store.migration_status().await.map_err(Failure::of_store)?;
     while args.block && all.iter().any(|m| !m.applied) {
         tokio::time::sleep(LOOK).await;
-        all = store.migration_status().await.map_err(Failure::of)?;
+        all = store.migration_status().await.map_err(Failure::of_store)?;
     }
     let state = |m: &MigrationStatus| if m.applied { "Applied" } else { "Pending" };
     args.style.print(&Listing {

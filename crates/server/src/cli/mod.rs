@@ -2,9 +2,20 @@
 //!
 //! There are two exit statuses: 0 for success and for help, 1 for everything else.
 
+mod backup;
+mod check;
+mod cleanup;
+mod completion;
+mod courier;
+mod endpoint;
+mod format;
+mod hashers;
+mod identities;
 mod jsonnet;
 mod migrate;
 mod output;
+mod process;
+mod remote;
 mod serve;
 mod source;
 mod version;
@@ -14,6 +25,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
+use portcullis_store::StoreError;
 
 /// Identities and self-service user management.
 #[derive(Parser)]
@@ -27,8 +39,37 @@ struct Cli {
 enum Command {
     /// Run the public and the admin port
     Serve(serve::Args),
+    /// Send messages beside servers
+    Courier(courier::Args),
     /// Bring a database to another version
     Migrate(migrate::Args),
+    /// Copy a SQLite database while it is in use
+    Backup(backup::Args),
+    /// Look for damage in a SQLite database
+    Check(check::Args),
+    /// Remove what is past its time
+    Cleanup(cleanup::Args),
+    /// Print identities of a running server
+    Get(identities::GetArgs),
+    /// Print lists of a running server
+    #[command(visible_alias = "ls")]
+    List(identities::ListArgs),
+    /// Create things on a running server
+    Import(identities::ImportArgs),
+    /// Check files before an import
+    Validate(identities::ValidateArgs),
+    /// Delete things on a running server
+    Delete(identities::DeleteArgs),
+    /// Ask a running server how it is
+    Remote(remote::Args),
+    /// Measure password hashes on this machine
+    Hashers(hashers::Args),
+    /// Format files
+    Format(format::FormatArgs),
+    /// Look for mistakes in files
+    Lint(format::LintArgs),
+    /// Print a script for the completion of commands in a shell
+    Completion(completion::Args),
     /// Print version, commit and build time
     Version,
     /// Evaluate Jsonnet; used by the server itself
@@ -53,6 +94,17 @@ enum Failure {
 }
 
 impl Failure {
+    /// A database that cannot be used, and what to do about it.
+    fn of_store(error: StoreError) -> Self {
+        let advice = match &error {
+            StoreError::Corrupt(_) => "; look closer with `portcullis check`, and restore a backup",
+            StoreError::Full => "; make room and start again, nothing was lost",
+            StoreError::Busy => "; is another program holding it?",
+            _ => "",
+        };
+        Self::Said(format!("the database cannot be used: {error}{advice}"))
+    }
+
     /// A failure by what it says of itself.
     fn of(error: impl std::fmt::Display) -> Self {
         Self::Said(error.to_string())
@@ -73,7 +125,21 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match cli.command {
         None => print_help(&[]),
         Some(Command::Serve(args)) => serve::run(&args),
+        Some(Command::Courier(args)) => courier::run(&args),
         Some(Command::Migrate(args)) => migrate::run(&args),
+        Some(Command::Backup(args)) => backup::run(&args),
+        Some(Command::Check(args)) => check::run(&args),
+        Some(Command::Cleanup(args)) => cleanup::run(&args),
+        Some(Command::Get(args)) => identities::run_get(&args),
+        Some(Command::List(args)) => identities::run_list(&args),
+        Some(Command::Import(args)) => identities::run_import(&args),
+        Some(Command::Validate(args)) => identities::run_validate(&args),
+        Some(Command::Delete(args)) => identities::run_delete(&args),
+        Some(Command::Remote(args)) => remote::run(&args),
+        Some(Command::Hashers(args)) => hashers::run(&args),
+        Some(Command::Format(args)) => format::run_format(&args),
+        Some(Command::Lint(args)) => format::run_lint(&args),
+        Some(Command::Completion(args)) => completion::run(&args),
         Some(Command::Version) => version::run(),
         Some(Command::Jsonnet(args)) => return jsonnet::run(&args),
     };
@@ -94,8 +160,19 @@ fn print_help(command: &[&str]) -> Result<(), Failure> {
     output::print(&help(command))
 }
 
+/// Installs the one TLS library, before anything asks for it.
+fn install_tls() {
+    // It fails only where one is installed already, which is as good.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+/// All commands, as they are declared.
+fn command() -> clap::Command {
+    Cli::command()
+}
+
 fn help(command: &[&str]) -> String {
-    let mut at = Cli::command();
+    let mut at = self::command();
     at.build();
     for name in command {
         if let Some(below) = at.find_subcommand(name).cloned() {
@@ -120,6 +197,10 @@ mod tests {
             (&["portcullis", "help"][..], true),
             (&["portcullis"], true),
             (&["portcullis", "serve", "--help"], true),
+            (&["portcullis", "courier"], true),
+            (&["portcullis", "courier", "watch", "--help"], true),
+            (&["portcullis", "courier", "nope"], false),
+            (&["portcullis", "courier", "watch", "--expose-metrics-port", "x"], false),
             (&["portcullis", "migrate"], true),
             (&["portcullis", "migrate", "--help"], true),
             (&["portcullis", "version"], true),

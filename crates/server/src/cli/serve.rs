@@ -3,31 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_core::config::first_run::{self, MadeSecrets};
 use portcullis_core::config::{self, Flags, Live, Loaded, Sources};
-use portcullis_core::crypto::{OsRng, SystemClock};
 use portcullis_core::{courier, jobs, jsonnet};
-use portcullis_store::{OpenOptions, Store, StoreError};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::process::{self, Signals};
 use super::source::Files;
 use super::{Failure, output};
-use crate::app::{self, Surroundings};
+use crate::app;
 use crate::http::client::{Proxies, TRUSTED_PROXIES};
 use crate::http::edge::Edge;
-use crate::http::listen::Bound;
+use crate::http::listen::{self, Bound};
 use crate::http::ports::Port;
+use crate::http::room;
 use crate::logging;
 use crate::pages;
 
 /// How long running requests may go on after the server was asked to end.
 const GRACE: Duration = Duration::from_secs(120);
-
-/// How long a database server that does not answer is waited for, and how often it is asked.
-const DATABASE_PATIENCE: Duration = Duration::from_secs(300);
-const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 
 /// With `--dev` and the value `true`, native flows may be submitted with cookies and `Origin`.
 const RELAX_NATIVE: &str = "DEV_DISABLE_API_FLOW_ENFORCEMENT";
@@ -50,11 +44,10 @@ pub(super) struct Args {
 
 /// Serves until a signal says to end.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    // It fails only where one is installed already, which is as good.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    super::install_tls();
     let flags = Flags { dev: args.dev, watch_courier: args.watch_courier, sqa_opt_out: args.sqa_opt_out, ..Flags::default() };
     let mut sources = args.files.sources(flags);
-    sources.secrets = Some(secrets(&sources)?);
+    sources.secrets = Some(process::secrets(&sources)?);
     let loaded = config::load(&sources).map_err(Failure::of)?;
     let proxies = Proxies::named(variable(&sources, TRUSTED_PROXIES))
         .map_err(|entry| Failure::Said(format!("{TRUSTED_PROXIES}: {entry:?} is neither an address nor a network")))?;
@@ -62,22 +55,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     for warning in &loaded.warnings {
         tracing::warn!("configuration: {warning}");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::of)?;
-    let outcome = runtime.block_on(serve(loaded, sources, proxies));
-    // What still runs has had its time.
-    runtime.shutdown_timeout(Duration::from_secs(1));
-    outcome
-}
-
-/// Secrets for a server whose configuration may have none: kept in the data folder on a first run, else of this process.
-fn secrets(sources: &Sources) -> Result<MadeSecrets, Failure> {
-    if !sources.is_first_run() {
-        return Ok(MadeSecrets::for_this_process(&OsRng));
-    }
-    let folder = sources.data_folder();
-    app::make_private_folder(&folder)
-        .map_err(|e| Failure::Said(format!("the data folder {} cannot be made: {e}", folder.display())))?;
-    first_run::secrets(&folder.join("secrets.json"), &OsRng).map_err(Failure::of)
+    room::raise_file_limit();
+    process::block_on(serve(loaded, sources, proxies))
 }
 
 fn variable<'s>(sources: &'s Sources, name: &str) -> Option<&'s str> {
@@ -95,18 +74,14 @@ async fn serve(loaded: Loaded, sources: Sources, proxies: Proxies) -> Result<(),
 
 async fn start_and_serve(loaded: Loaded, sources: Sources, proxies: Proxies) -> Result<(), Failure> {
     let Loaded { config, first_run, .. } = loaded;
-    let around = Surroundings {
-        clock: Arc::new(SystemClock),
-        rng: Arc::new(OsRng),
-        jsonnet: jsonnet::Settings::this_program().map_err(Failure::of)?,
-        relax_native_check: config.dev && variable(&sources, RELAX_NATIVE).is_some_and(|v| v.eq_ignore_ascii_case("true")),
-    };
+    let relax_native_check = config.dev && variable(&sources, RELAX_NATIVE).is_some_and(|v| v.eq_ignore_ascii_case("true"));
+    let around = process::surroundings(jsonnet::Settings::this_program().map_err(Failure::of)?, relax_native_check);
     let mut signals = Signals::new()?;
     let store = tokio::select! {
-        store = open(config.dsn.expose()) => store?,
+        store = process::open(config.dsn.expose()) => store?,
         () = signals.first() => return Ok(()),
     };
-    app::prepare(&store, config.dsn.expose()).await.map_err(Failure::of)?;
+    process::prepare(&store, config.dsn.expose()).await?;
     let app = app::compose(config.clone(), store.clone(), around).await.map_err(Failure::of)?;
     let edge = Arc::new(Edge::new(Arc::clone(&app), proxies));
     let public = Bound::open(Port::Public, &config.serve.public).await.map_err(Failure::of)?;
@@ -134,55 +109,11 @@ async fn start_and_serve(loaded: Loaded, sources: Sources, proxies: Proxies) -> 
     signals.first().await;
     tracing::info!("ending: running requests are finished first");
     drop(watch);
-    stop.cancel();
-    tasks.close();
-    if tokio::time::timeout(GRACE, tasks.wait()).await.is_err() {
+    if !listen::drain(&tasks, &stop, GRACE).await {
         tracing::warn!("ending although requests are still running");
     }
     if let Err(error) = store.close().await {
         tracing::error!(%error, "the database was not closed in order");
     }
     Ok(())
-}
-
-/// Opens the database. A server that does not answer may be starting as well, so it is asked again for some minutes.
-async fn open(dsn: &str) -> Result<Store, Failure> {
-    let began = tokio::time::Instant::now();
-    loop {
-        match Store::open(dsn, OpenOptions::default()).await {
-            Ok(store) => return Ok(store),
-            Err(StoreError::Unavailable(reason)) if !app::is_embedded(dsn) && began.elapsed() < DATABASE_PATIENCE => {
-                tracing::warn!(reason, "the database does not answer yet");
-                tokio::time::sleep(DATABASE_PAUSE).await;
-            }
-            Err(error) => return Err(Failure::Said(format!("the database cannot be opened: {error}"))),
-        }
-    }
-}
-
-/// SIGTERM and SIGINT.
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, Failure> {
-        let on = |kind| signal(kind).map_err(Failure::of);
-        Ok(Self { terminate: on(SignalKind::terminate())?, interrupt: on(SignalKind::interrupt())? })
-    }
-
-    /// The next signal.
-    async fn first(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-
-    /// The signal after the next one, with which impatient people end a server at once.
-    async fn second(&mut self) {
-        self.first().await;
-        self.first().await;
-    }
 }

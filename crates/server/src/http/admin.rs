@@ -2,18 +2,14 @@
 
 use super::table::{Action, Methods, Row, direct, operation};
 use super::{health, ports};
-use crate::admin::{identities, sessions};
+use crate::admin::{courier, identities, recovery, sessions};
 use crate::pages;
 
 /// All rows.
 #[must_use]
 pub fn rows() -> Vec<Row> {
-    let mut rows = vec![
-        direct(Methods::GET, "/health/alive", |_, _, _| Box::pin(async { health::alive() })),
-        direct(Methods::GET, "/health/ready", |_, cx, _| Box::pin(health::ready(cx))),
-        direct(Methods::GET, "/health/config", |_, cx, _| Box::pin(async { health::config(cx) })),
-        direct(Methods::GET, "/version", |_, _, _| Box::pin(async { health::version() })),
-        direct(Methods::GET, "/metrics/prometheus", |edge, _, _| Box::pin(async { health::metrics(edge) })),
+    let mut rows = process_rows();
+    rows.extend([
         // Identities.
         operation(Methods::GET, "/identities", |cx, _| Box::pin(identities::list(cx))),
         operation(Methods::POST, "/identities", |cx, _| Box::pin(identities::create(cx))),
@@ -28,6 +24,9 @@ pub fn rows() -> Vec<Row> {
         operation(Methods::DELETE, "/identities/{}/credentials/{}", |cx, params| {
             Box::pin(identities::delete_credential(cx, params.first(), params.second()))
         }),
+        // Recovery.
+        operation(Methods::POST, "/recovery/code", |cx, _| Box::pin(recovery::code(cx))),
+        operation(Methods::POST, "/recovery/link", |cx, _| Box::pin(recovery::link(cx))),
         // Sessions.
         operation(Methods::GET, "/identities/{}/sessions", |cx, params| Box::pin(sessions::of_identity(cx, params.first()))),
         operation(Methods::DELETE, "/identities/{}/sessions", |cx, params| {
@@ -40,8 +39,23 @@ pub fn rows() -> Vec<Row> {
         operation(Methods::GET, "/sessions/{}", |cx, params| Box::pin(sessions::get(cx, params.first()))),
         operation(Methods::DELETE, "/sessions/{}", |cx, params| Box::pin(sessions::revoke(cx, params.first()))),
         operation(Methods::PATCH, "/sessions/{}/extend", |cx, params| Box::pin(sessions::extend(cx, params.first()))),
-    ];
+        // Messages.
+        operation(Methods::GET, "/courier/messages", |cx, _| Box::pin(courier::list(cx))),
+        operation(Methods::GET, "/courier/messages/{}", |cx, params| Box::pin(courier::get(cx, params.first()))),
+    ]);
     rows.extend(pages::admin_rows());
     rows.extend(ports::public_rows());
     rows
+}
+
+/// The rows about the process itself: all that a process has which only sends messages.
+#[must_use]
+pub fn process_rows() -> Vec<Row> {
+    vec![
+        direct(Methods::GET, "/health/alive", |_, _, _| Box::pin(async { health::alive() })),
+        direct(Methods::GET, "/health/ready", |_, cx, _| Box::pin(health::ready(cx))),
+        direct(Methods::GET, "/health/config", |_, cx, _| Box::pin(async { health::config(cx) })),
+        direct(Methods::GET, "/version", |_, _, _| Box::pin(async { health::version() })),
+        direct(Methods::GET, "/metrics/prometheus", |edge, cx, _| Box::pin(async { health::metrics(edge, cx) })),
+    ]
 }

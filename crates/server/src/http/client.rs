@@ -3,7 +3,7 @@
 //! Forwarded headers are believed only from a trusted peer: anybody can write them. Peers are trusted when they are on
 //! this machine or a private network, or, where the operator names proxies, exactly when they are named.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use http::HeaderMap;
@@ -116,7 +116,7 @@ pub fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 /// `X-Forwarded-For`; values that are no addresses are passed over. Otherwise the peer's own address.
 #[must_use]
 pub fn address(headers: &HeaderMap, peer: Peer, trusted: bool) -> String {
-    let parse = |text: &str| text.trim().parse::<IpAddr>().ok().map(|a| a.to_canonical());
+    let parse = |text: &str| address_in(text.trim()).map(|a| a.to_canonical());
     let told = || {
         let single =
             ["true-client-ip", "cf-connecting-ip", "x-real-ip"].iter().find_map(|name| text(headers, name).and_then(parse));
@@ -128,6 +128,20 @@ pub fn address(headers: &HeaderMap, peer: Peer, trusted: bool) -> String {
     };
     let address = if trusted { told() } else { None };
     address.or(peer.address).map(|a| a.to_string()).unwrap_or_default()
+}
+
+/// An address that may come with a port, as some proxies write it.
+fn address_in(text: &str) -> Option<IpAddr> {
+    let alone = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
+    alone.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+}
+
+/// The id by which others know a request (`X-Request-Id`): up to 128 letters, digits and `-_.:/+=`. Anything else is passed
+/// over.
+#[must_use]
+pub fn request_id(headers: &HeaderMap) -> Option<&str> {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(&b);
+    text(headers, "x-request-id").filter(|id| id.len() <= 128 && id.bytes().all(is_plain))
 }
 
 /// City and country as a proxy in front tells them, joined by a comma and a blank; empty if it tells neither.
@@ -192,6 +206,10 @@ mod tests {
             (&[("true-client-ip", "203.0.113.9"), ("x-forwarded-for", "203.0.113.7")], "203.0.113.9"),
             (&[("cf-connecting-ip", "2001:db8::1"), ("x-real-ip", "203.0.113.8")], "2001:db8::1"),
             (&[("x-forwarded-for", "10.0.0.2, 192.168.1.1")], "127.0.0.1"),
+            (&[("x-forwarded-for", "203.0.113.7:4711, 10.0.0.1:80")], "203.0.113.7"),
+            (&[("x-forwarded-for", "[2001:db8::7]:443")], "2001:db8::7"),
+            (&[("x-real-ip", "[2001:db8::7]")], "2001:db8::7"),
+            (&[("x-forwarded-for", "unknown, , _hidden")], "127.0.0.1"),
             (&[("x-real-ip", "<script>"), ("x-forwarded-for", " 203.0.113.7 ")], "203.0.113.7"),
             (&[], "127.0.0.1"),
         ] {
@@ -226,6 +244,23 @@ mod tests {
         assert!(Proxies::named(Some("0.0.0.0/0")).unwrap().trusts(peer("8.8.8.8")));
         assert_eq!(Proxies::named(Some("10.0.0.0/33")), Err("10.0.0.0/33".to_owned()));
         assert_eq!(Proxies::named(Some("127.0.0.1, proxy.example")), Err("proxy.example".to_owned()));
+    }
+
+    #[test]
+    fn ids_of_requests_are_short_and_plain() {
+        let (longest, longer) = ("x".repeat(128), "x".repeat(129));
+        for (given, taken) in [
+            ("6a2b0c1e-2222", true),
+            ("Root=1-67891233-abc;Self=2", false),
+            ("a b", false),
+            ("", false),
+            (longest.as_str(), true),
+            (longer.as_str(), false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-request-id", given.parse().unwrap());
+            assert_eq!(request_id(&headers), taken.then_some(given), "{given}");
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -53,6 +54,14 @@ impl Limits {
 const IDLE: u8 = 0;
 const HEAD: u8 = 1;
 const BUSY: u8 = 2;
+
+/// For how many milliseconds an idle connection is not asked to make room.
+const SETTLED: u64 = 1000;
+
+/// The largest head of a request, in bytes.
+const MAX_HEAD: usize = 64 * 1024;
+/// How many requests a client may have under way on one HTTP/2 connection.
+const MAX_STREAMS: u32 = 100;
 
 /// What a connection is doing, and since when in milliseconds of its life.
 struct Pulse {
@@ -116,6 +125,15 @@ impl Pulse {
         }
     }
 
+    /// Whether the connection could make room for another: after the answer that is under way, or at once if it does nothing.
+    /// One that has only just come, or is sending a head, is left to its limits.
+    fn may_make_room(&self) -> bool {
+        match self.phase.load(Ordering::Relaxed) {
+            IDLE => self.now().saturating_sub(self.since.load(Ordering::Relaxed)) >= SETTLED,
+            phase => phase == BUSY,
+        }
+    }
+
     /// How long until the connection is worth another look; `None` if it took too long for what it is doing.
     fn patience(&self, limits: &Limits) -> Option<Duration> {
         let now = self.now();
@@ -134,6 +152,15 @@ impl Pulse {
             blocked => Some(own.min(left(blocked, limits.answer)?)),
         }
     }
+}
+
+/// What asks a connection to end.
+#[derive(Clone, Debug)]
+pub struct Ending {
+    /// The server stops.
+    pub stop: CancellationToken,
+    /// Somebody waits for a place among the connections.
+    pub wanted: watch::Receiver<()>,
 }
 
 /// Ends a request's time also when its future is dropped.
@@ -190,8 +217,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 }
 
-/// Serves a connection to its end. When `stop` is cancelled, running requests are finished and no further one is taken.
-pub async fn serve<S>(stream: S, edge: &Arc<Edge>, port: Port, peer: Peer, limits: Limits, stop: &CancellationToken)
+/// Serves a connection to its end. When it is asked to end, running requests are finished and no further one is taken.
+pub async fn serve<S>(stream: S, edge: &Arc<Edge>, port: Port, peer: Peer, limits: Limits, mut ending: Ending)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -208,9 +235,11 @@ where
         }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().header_read_timeout(None).max_buf_size(64 * 1024);
+    builder.http1().header_read_timeout(None).max_buf_size(MAX_HEAD);
+    builder.http2().max_concurrent_streams(MAX_STREAMS).max_header_list_size(MAX_HEAD as u32);
     let io = TokioIo::new(Watched { stream, pulse: Arc::clone(&pulse) });
     let mut connection = pin!(builder.serve_connection(io, service));
+    let _open = edge.metrics().connection(port);
     let mut stopping = false;
     while let Some(patience) = pulse.patience(&limits) {
         tokio::select! {
@@ -221,9 +250,15 @@ where
                 }
                 return;
             }
-            () = stop.cancelled(), if !stopping => {
+            () = ending.stop.cancelled(), if !stopping => {
                 stopping = true;
                 connection.as_mut().graceful_shutdown();
+            }
+            Ok(()) = ending.wanted.changed(), if !stopping => {
+                if pulse.may_make_room() {
+                    stopping = true;
+                    connection.as_mut().graceful_shutdown();
+                }
             }
             () = tokio::time::sleep(patience) => {}
         }

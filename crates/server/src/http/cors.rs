@@ -8,7 +8,7 @@ use http::header::{
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN,
     VARY,
 };
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 /// What the configuration says about other origins.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +29,8 @@ pub struct Settings<'c> {
     pub passthrough: bool,
     /// Whether wildcards over public suffixes count.
     pub insecure_wildcards: bool,
+    /// Whether it is logged who is let in and who is not.
+    pub debug: bool,
 }
 
 /// One entry of the list of origins.
@@ -50,6 +52,7 @@ pub struct Cors {
     credentials: bool,
     max_age: Option<HeaderValue>,
     passthrough: bool,
+    debug: bool,
 }
 
 impl Cors {
@@ -68,6 +71,7 @@ impl Cors {
             credentials: settings.credentials,
             max_age: if settings.max_age > 0 { Some(HeaderValue::from(settings.max_age)) } else { None },
             passthrough: settings.passthrough,
+            debug: settings.debug,
         }
     }
 
@@ -80,6 +84,23 @@ impl Cors {
     /// The headers of a preflight's answer, which has status 204 and no body.
     #[must_use]
     pub fn preflight(&self, asked: &HeaderMap) -> HeaderMap {
+        let granted = self.granted(asked);
+        self.tell(asked, "preflight", granted.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN));
+        granted
+    }
+
+    /// Logs a decision, where the operator wants to see them.
+    fn tell(&self, asked: &HeaderMap, kind: &str, let_in: bool) {
+        if self.debug
+            && let Some(origin) = asked.get(ORIGIN)
+        {
+            let wish = |name: HeaderName| asked.get(name).and_then(|v| v.to_str().ok());
+            let (method, headers) = (wish(ACCESS_CONTROL_REQUEST_METHOD), wish(ACCESS_CONTROL_REQUEST_HEADERS));
+            tracing::info!(target: "portcullis::cors", kind, ?origin, method, headers, let_in, "a request of another origin");
+        }
+    }
+
+    fn granted(&self, asked: &HeaderMap) -> HeaderMap {
         let mut out = HeaderMap::with_capacity(6);
         out.insert(VARY, HeaderValue::from_static("Origin, Access-Control-Request-Method, Access-Control-Request-Headers"));
         let Some(origin) = self.let_in(asked) else { return out };
@@ -119,9 +140,11 @@ impl Cors {
         self.patterns.iter().any(fits).then(|| origin.clone())
     }
 
-    /// Puts the headers of an ordinary answer beside those it has. `origin` is what [`Cors::let_in`] gave.
-    pub fn mark(&self, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
+    /// Puts the headers of an ordinary answer beside those it has.
+    pub fn mark(&self, asked: &HeaderMap, headers: &mut HeaderMap) {
         headers.append(VARY, HeaderValue::from_static("Origin"));
+        let origin = self.let_in(asked);
+        self.tell(asked, "request", origin.is_some());
         let Some(origin) = origin else { return };
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         if self.credentials {

@@ -7,6 +7,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -15,15 +16,15 @@ use futures_util::FutureExt as _;
 use http::header::{CACHE_CONTROL, HeaderValue, SET_COOKIE, VARY};
 use http::request::Parts;
 use http::{Method, Request};
-use http_body_util::BodyExt as _;
 use hyper::body::Body;
 use portcullis_core::app::{App, Cx};
 use portcullis_core::crypto::tokens::CsrfSecret;
 use portcullis_core::flow::engine::{CookieChange, CsrfCookie};
 use portcullis_model::error::ApiError;
+use tracing::Instrument as _;
 
-use super::client::{Peer, Proxies};
-use super::error::BodyError;
+use super::body::Bodies;
+use super::client::{self, Peer, Proxies};
 use super::extract::{Source, shows_token};
 use super::metrics::{Metrics, Observation};
 use super::ports::{self, Port};
@@ -31,12 +32,6 @@ use super::reply::{self, Response};
 use super::table::{Action, Params, Place, Table};
 use super::view::View;
 use super::{admin, cookies, csrf, path, public};
-
-/// The largest body of a request: 5 MiB.
-pub const MAX_BODY: usize = 5 * 1024 * 1024;
-
-/// How much of a body that is too large is read and thrown away before the answer: 32 MiB.
-const MAX_DISCARDED: u64 = 32 * 1024 * 1024;
 
 const NEVER_CACHED: HeaderValue = HeaderValue::from_static("private, no-cache, no-store, must-revalidate");
 
@@ -48,6 +43,10 @@ pub struct Edge {
     view: ArcSwap<View>,
     proxies: Proxies,
     metrics: Metrics,
+    public_bodies: Bodies,
+    admin_bodies: Bodies,
+    /// How many requests there were, to tell them apart in the log.
+    requests: AtomicU64,
 }
 
 /// Where a path leads.
@@ -83,7 +82,17 @@ impl Edge {
     #[must_use]
     pub fn with_tables(app: Arc<App>, proxies: Proxies, public: Table, admin: Table) -> Self {
         let view = ArcSwap::from_pointee(View::new(app.snapshot.load_full()));
-        Self { app, public, admin, view, proxies, metrics: Metrics::default() }
+        Self {
+            app,
+            public,
+            admin,
+            view,
+            proxies,
+            metrics: Metrics::default(),
+            public_bodies: Bodies::default(),
+            admin_bodies: Bodies::default(),
+            requests: AtomicU64::new(0),
+        }
     }
 
     /// What was counted of requests so far.
@@ -115,14 +124,32 @@ impl Edge {
         let started = Instant::now();
         let view = self.view();
         let (parts, body) = request.into_parts();
+        let span = self.span(&parts, peer);
         let answering = AssertUnwindSafe(self.route(port, &view, &parts, body, peer, patience));
-        let mut answered = answering.catch_unwind().await.unwrap_or_else(|_| {
+        let mut answered = answering.catch_unwind().instrument(span.clone()).await.unwrap_or_else(|_| {
             // The panic hook has logged where; what was said is not for clients.
-            tracing::error!(port = port.as_str(), path = parts.uri.path(), "a request ended in a panic");
+            span.in_scope(|| tracing::error!(port = port.as_str(), path = parts.uri.path(), "a request ended in a panic"));
             Answered::of(None, reply::error(&ApiError::internal()))
         });
-        self.finish(port, &view, &parts, &mut answered, started.elapsed());
+        span.in_scope(|| self.finish(port, &view, &parts, &mut answered, started.elapsed()));
         answered.response
+    }
+
+    /// What ties together all lines that a request leaves in the log: the id that a trusted proxy gave it, else a number.
+    fn span(&self, parts: &Parts, peer: Peer) -> tracing::Span {
+        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        match client::request_id(&parts.headers).filter(|_| self.proxies.trusts(peer)) {
+            Some(id) => tracing::info_span!("request", id),
+            None => tracing::info_span!("request", number),
+        }
+    }
+
+    /// The room for the bodies that clients of a port send.
+    fn bodies(&self, port: Port) -> &Bodies {
+        match port {
+            Port::Public => &self.public_bodies,
+            Port::Admin => &self.admin_bodies,
+        }
     }
 
     async fn route<B>(&self, port: Port, view: &Arc<View>, parts: &Parts, body: B, peer: Peer, patience: Duration) -> Answered
@@ -152,11 +179,12 @@ impl Edge {
             let location = ports::location(port, base, path, parts.uri.query());
             return Answered::of(Some(place.pattern), reply::redirect(307, &location));
         }
-        let body = match read(body, patience).await {
+        let mut body = match self.bodies(port).read(body, patience).await {
             Ok(body) => body,
             Err(error) => return Answered::of(Some(place.pattern), error.response()),
         };
-        let request_bytes = body.len() as u64;
+        let request_bytes = body.bytes.len() as u64;
+        let bytes = std::mem::take(&mut body.bytes);
         let cookies: Vec<(&str, &str)> = cookies::each(&parts.headers).collect();
         let source = Source {
             parts,
@@ -167,7 +195,9 @@ impl Edge {
             peer,
             trusted: self.proxies.trusts(peer),
         };
-        let response = self.operate(port, view, &source, body, action, &params).await;
+        let response = self.operate(port, view, &source, bytes, action, &params).await;
+        // Its room is taken until here, since the operation holds what was read.
+        drop(body);
         Answered { response, endpoint: Some(place.pattern), request_bytes }
     }
 
@@ -242,7 +272,7 @@ impl Edge {
                 headers.append(VARY, HeaderValue::from_static("Cookie"));
             }
             if let Some(cors) = &view.cors {
-                cors.mark(cors.let_in(&parts.headers), headers);
+                cors.mark(&parts.headers, headers);
             }
         }
         let status = answered.response.status();
@@ -273,47 +303,4 @@ impl Edge {
 fn needs_csrf_cookie(view: &View, source: &Source<'_>) -> bool {
     let is_native = source.cookies.is_empty() && shows_token(&source.parts.headers) && source.path.ends_with("/flows");
     csrf::is_guarded(source.path) && !is_native && !matches!(csrf::read(source.cookies, view.csrf.name()), CsrfCookie::Secret(_))
-}
-
-/// The whole body of a request.
-async fn read<B>(body: B, patience: Duration) -> Result<Vec<u8>, BodyError>
-where
-    B: Body<Data = Bytes> + Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    if body.is_end_stream() {
-        return Ok(Vec::new());
-    }
-    match tokio::time::timeout(patience, read_all(body)).await {
-        Ok(read) => read,
-        Err(_) => Err(BodyError::TooSlow),
-    }
-}
-
-/// Reads to the end. What is over the limit is thrown away, up to a second limit: a client that is still sending when the
-/// connection closes never sees why.
-async fn read_all<B>(body: B) -> Result<Vec<u8>, BodyError>
-where
-    B: Body<Data = Bytes> + Send,
-{
-    let mut body = std::pin::pin!(body);
-    let announced = body.size_hint().lower();
-    if announced > MAX_DISCARDED {
-        return Err(BodyError::TooLarge);
-    }
-    let mut whole = Vec::with_capacity(usize::try_from(announced).unwrap_or(0).min(MAX_BODY));
-    let mut discarded = 0;
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
-        if whole.len() + data.len() <= MAX_BODY && discarded == 0 {
-            whole.extend_from_slice(&data);
-            continue;
-        }
-        whole = Vec::new();
-        discarded += data.len() as u64;
-        if discarded > MAX_DISCARDED {
-            break;
-        }
-    }
-    if discarded > 0 { Err(BodyError::TooLarge) } else { Ok(whole) }
 }

@@ -63,6 +63,7 @@ impl Source<'_> {
                 .map(|(_, value)| (*value).to_owned()),
             cookie_names: self.cookies.iter().map(|(name, _)| (*name).to_owned()).collect(),
             headers: headers.iter().filter_map(|(k, v)| Some((k.as_str().to_owned(), v.to_str().ok()?.to_owned()))).collect(),
+            request_id: client::request_id(headers).map(str::to_owned),
             client_ip: client::address(headers, self.peer, self.trusted),
             user_agent: client::text(headers, USER_AGENT.as_str()).unwrap_or_default().to_owned(),
             location: client::location(headers, self.trusted),

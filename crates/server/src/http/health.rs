@@ -38,6 +38,7 @@ pub fn config(cx: &Cx) -> Response {
 
 /// `GET /metrics/prometheus`.
 #[must_use]
-pub fn metrics(edge: &Edge) -> Response {
-    reply::content(200, "text/plain; version=0.0.4; charset=utf-8", edge.metrics().render())
+pub fn metrics(edge: &Edge, cx: &Cx) -> Response {
+    let text = edge.metrics().render() + &cx.app.courier_counts.render();
+    reply::content(200, "text/plain; version=0.0.4; charset=utf-8", text)
 }

@@ -10,9 +10,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::client::Peer;
-use super::connection::{self, Limits};
+use super::connection::{self, Ending, Limits};
 use super::edge::Edge;
 use super::ports::Port;
+use super::room::Room;
 use super::socket::{self, Open, SocketError};
 use super::tls::{self, TlsError};
 
@@ -45,6 +46,7 @@ pub struct Bound {
     port: Port,
     open: Open,
     tls: Option<TlsAcceptor>,
+    room: Room,
 }
 
 impl Bound {
@@ -55,7 +57,13 @@ impl Bound {
     pub async fn open(port: Port, listener: &Listener) -> Result<Self, ListenError> {
         let tls = tls::acceptor(&listener.tls).map_err(|error| ListenError::Tls { port, error })?;
         let open = socket::open(listener).await.map_err(|error| ListenError::Socket { port, error })?;
-        Ok(Self { port, open, tls })
+        Ok(Self { port, open, tls, room: Room::of_this_process() })
+    }
+
+    /// With another limit of connections.
+    #[must_use]
+    pub fn with_room(self, room: Room) -> Self {
+        Self { room, ..self }
     }
 
     /// The port's network address; none for a socket file.
@@ -75,13 +83,16 @@ impl Bound {
                     continue;
                 }
             };
-            let (edge, stop, tls, port) = (Arc::clone(&edge), stop.clone(), self.tls.clone(), self.port);
+            let Some(Some(place)) = stop.run_until_cancelled(self.room.enter()).await else { break };
+            let (edge, tls, port) = (Arc::clone(&edge), self.tls.clone(), self.port);
+            let ending = Ending { stop: stop.clone(), wanted: self.room.wanted() };
             tasks.spawn(async move {
                 let limits = Limits::of(port);
                 match stream {
-                    Stream::Tcp(stream) => serve(stream, tls, &edge, port, peer, limits, &stop).await,
-                    Stream::Unix(stream) => serve(stream, tls, &edge, port, peer, limits, &stop).await,
+                    Stream::Tcp(stream) => serve(stream, tls, &edge, port, peer, limits, ending).await,
+                    Stream::Unix(stream) => serve(stream, tls, &edge, port, peer, limits, ending).await,
                 }
+                drop(place);
             });
         }
     }
@@ -103,28 +114,28 @@ impl Bound {
     }
 }
 
+/// Stops accepting and waits for what still runs, but not longer than `grace`. Whether everything came to its end.
+pub async fn drain(tasks: &TaskTracker, stop: &CancellationToken, grace: Duration) -> bool {
+    stop.cancel();
+    tasks.close();
+    tokio::time::timeout(grace, tasks.wait()).await.is_ok()
+}
+
 enum Stream {
     Tcp(tokio::net::TcpStream),
     Unix(tokio::net::UnixStream),
 }
 
-async fn serve<S>(
-    stream: S,
-    tls: Option<TlsAcceptor>,
-    edge: &Arc<Edge>,
-    port: Port,
-    peer: Peer,
-    limits: Limits,
-    stop: &CancellationToken,
-) where
+async fn serve<S>(stream: S, tls: Option<TlsAcceptor>, edge: &Arc<Edge>, port: Port, peer: Peer, limits: Limits, ending: Ending)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Some(tls) = tls else {
-        connection::serve(stream, edge, port, peer, limits, stop).await;
+        connection::serve(stream, edge, port, peer, limits, ending).await;
         return;
     };
     match tokio::time::timeout(limits.head, tls.accept(stream)).await {
-        Ok(Ok(stream)) => connection::serve(stream, edge, port, peer, limits, stop).await,
+        Ok(Ok(stream)) => connection::serve(stream, edge, port, peer, limits, ending).await,
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }

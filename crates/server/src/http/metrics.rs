@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
 
+use super::ports::Port;
 use crate::build;
 
 const SECONDS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -67,9 +69,30 @@ pub struct Observation<'r> {
 #[derive(Default)]
 pub struct Metrics {
     series: Mutex<BTreeMap<Key, Series>>,
+    public_connections: AtomicI64,
+    admin_connections: AtomicI64,
+}
+
+/// An open connection, counted until this is dropped.
+pub struct Counted<'m>(&'m AtomicI64);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Metrics {
+    /// Counts a connection as long as the answer is kept.
+    pub fn connection(&self, port: Port) -> Counted<'_> {
+        let open = match port {
+            Port::Public => &self.public_connections,
+            Port::Admin => &self.admin_connections,
+        };
+        open.fetch_add(1, Ordering::Relaxed);
+        Counted(open)
+    }
+
     /// Counts a request.
     pub fn observe(&self, seen: &Observation<'_>) {
         let key = (seen.endpoint.unwrap_or("unknown"), name_of(seen.method), seen.status.as_u16());
@@ -111,6 +134,10 @@ impl Metrics {
         histogram(&mut out, "http_response_size_bytes", "How large bodies of answers were.", &all, &BYTES, |series| {
             &series.response_bytes
         });
+        head(&mut out, "portcullis_connections", "gauge", "How many connections are open.");
+        for (port, open) in [("public", &self.public_connections), ("admin", &self.admin_connections)] {
+            let _ = writeln!(out, "portcullis_connections{{port=\"{port}\"}} {}", open.load(Ordering::Relaxed));
+        }
         out
     }
 }
@@ -193,7 +220,11 @@ mod tests {
             response_bytes: 1,
         };
         metrics.observe(&seen);
+        let open = metrics.connection(Port::Public);
+        assert!(metrics.render().contains("portcullis_connections{port=\"public\"} 1\n"));
+        drop(open);
         let text = metrics.render();
+        assert!(text.contains("portcullis_connections{port=\"public\"} 0\n"));
         let line = |start: &str, parts: &[&str]| {
             text.lines().find(|l| l.starts_with(start) && parts.iter().all(|p| l.contains(p))).map(str::to_owned)
         };

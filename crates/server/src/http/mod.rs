@@ -4,13 +4,13 @@
 //! Nothing of HTTP goes below this module.
 
 pub mod admin;
+pub mod body;
 pub mod client;
 pub mod connection;
 pub mod cookies;
 pub mod cors;
 pub mod csrf;
 pub mod edge;
-pub mod error;
 pub mod extract;
 pub mod health;
 pub mod listen;
@@ -21,6 +21,7 @@ pub mod path;
 pub mod ports;
 pub mod public;
 pub mod reply;
+pub mod room;
 pub mod schemas;
 pub mod sessions;
 pub mod socket;

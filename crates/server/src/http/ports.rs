@@ -29,22 +29,21 @@ pub fn admin_rows() -> Vec<Row> {
     let both = [
         (Methods::GET, "/identities", "/admin/identities"),
         (Methods::POST, "/identities", "/admin/identities"),
+        (Methods::PATCH, "/identities", "/admin/identities"),
         (Methods::GET, "/identities/{}", "/admin/identities/{}"),
         (Methods::PUT, "/identities/{}", "/admin/identities/{}"),
         (Methods::PATCH, "/identities/{}", "/admin/identities/{}"),
         (Methods::DELETE, "/identities/{}", "/admin/identities/{}"),
         (Methods::GET, "/identities/by/external/{}", "/admin/identities/by/external/{}"),
         (Methods::DELETE, "/identities/{}/credentials/{}", "/admin/identities/{}/credentials/{}"),
-    ];
-    let single = [
-        (Methods::GET, "/admin/courier/messages"),
-        (Methods::GET, "/admin/courier/messages/{}"),
-        (Methods::POST, "/recovery/code"),
-        (Methods::POST, "/recovery/link"),
-        (Methods::DELETE, "/identities/{}/sessions"),
+        (Methods::DELETE, "/identities/{}/sessions", "/admin/identities/{}/sessions"),
+        (Methods::GET, "/courier/messages", "/admin/courier/messages"),
+        (Methods::GET, "/courier/messages/{}", "/admin/courier/messages/{}"),
+        (Methods::POST, "/recovery/code", "/admin/recovery/code"),
+        (Methods::POST, "/recovery/link", "/admin/recovery/link"),
     ];
     let both = both.into_iter().flat_map(|(methods, plain, prefixed)| [(methods, plain), (methods, prefixed)]);
-    both.chain(single).map(|(methods, path)| (methods, path, Action::OtherPort)).collect()
+    both.map(|(methods, path)| (methods, path, Action::OtherPort)).collect()
 }
 
 /// Rows of the admin port that belong to the public port, without the admin prefix.

@@ -2,15 +2,13 @@
 
 use portcullis_core::app::Cx;
 use portcullis_core::flow::engine::{self, Reply};
-use portcullis_core::flow::{error, login, logout, registration, settings, verification};
+use portcullis_core::flow::{error, login, logout, recovery, registration, settings, verification};
 use portcullis_model::flow::{FlowKind, FlowType};
 
 use super::ports;
-use super::table::{Methods, Row, direct, operation};
+use super::table::{Answering, Methods, Params, Row, direct, operation};
 use super::{health, schemas, sessions};
 use crate::pages;
-
-const SUBMIT: [Methods; 2] = [Methods::GET, Methods::POST];
 
 /// All rows.
 #[must_use]
@@ -33,6 +31,10 @@ pub fn rows() -> Vec<Row> {
         operation(Methods::GET, "/self-service/settings/api", |cx, _| Box::pin(settings::begin(cx, FlowType::Api))),
         operation(Methods::GET, "/self-service/settings/flows", |cx, _| Box::pin(settings::fetch(cx))),
         operation(Methods::GET, "/.well-known/change-password", |cx, _| Box::pin(async { change_password(cx) })),
+        // Getting back into an account.
+        operation(Methods::GET, "/self-service/recovery/browser", |cx, _| Box::pin(recovery::begin(cx, FlowType::Browser))),
+        operation(Methods::GET, "/self-service/recovery/api", |cx, _| Box::pin(recovery::begin(cx, FlowType::Api))),
+        operation(Methods::GET, "/self-service/recovery/flows", |cx, _| Box::pin(recovery::fetch(cx))),
         // Proving an address.
         operation(Methods::GET, "/self-service/verification/browser", |cx, _| {
             Box::pin(verification::begin(cx, FlowType::Browser))
@@ -40,6 +42,7 @@ pub fn rows() -> Vec<Row> {
         operation(Methods::GET, "/self-service/verification/api", |cx, _| Box::pin(verification::begin(cx, FlowType::Api))),
         operation(Methods::GET, "/self-service/verification/flows", |cx, _| Box::pin(verification::fetch(cx))),
         // Signing out.
+        operation(Methods::HEAD, "/self-service/logout", |_, _| Box::pin(async { nothing_happened() })),
         operation(Methods::GET, "/self-service/logout/browser", |cx, _| Box::pin(logout::begin(cx))),
         operation(Methods::GET, "/self-service/logout", |cx, _| Box::pin(logout::finish_browser(cx))),
         operation(Methods::DELETE, "/self-service/logout/api", |cx, _| Box::pin(logout::finish_native(cx))),
@@ -56,15 +59,29 @@ pub fn rows() -> Vec<Row> {
         operation(Methods::GET, "/schemas/{}", |cx, params| Box::pin(schemas::get(cx, params.first()))),
         operation(Methods::GET, "/admin/schemas/{}", |cx, params| Box::pin(schemas::get(cx, params.first()))),
     ];
-    for methods in SUBMIT {
-        rows.push(operation(methods, "/self-service/login", |cx, _| Box::pin(login::submit(cx))));
-        rows.push(operation(methods, "/self-service/registration", |cx, _| Box::pin(registration::submit(cx))));
-        rows.push(operation(methods, "/self-service/verification", |cx, _| Box::pin(verification::submit(cx))));
-        rows.push(operation(methods, "/self-service/settings", |cx, _| Box::pin(settings::submit(cx))));
-    }
+    rows.extend(submit("/self-service/login", |cx, _| Box::pin(login::submit(cx))));
+    rows.extend(submit("/self-service/registration", |cx, _| Box::pin(registration::submit(cx))));
+    rows.extend(submit("/self-service/recovery", |cx, _| Box::pin(recovery::submit(cx))));
+    rows.extend(submit("/self-service/verification", |cx, _| Box::pin(verification::submit(cx))));
+    rows.extend(submit("/self-service/settings", |cx, _| Box::pin(settings::submit(cx))));
     rows.extend(pages::rows());
     rows.extend(ports::admin_rows());
     rows
+}
+
+/// The rows of a route that takes forms and links.
+fn submit(path: &'static str, run: for<'a> fn(&'a Cx, &'a Params<'a>) -> Answering<'a, Reply>) -> [Row; 3] {
+    [
+        operation(Methods::HEAD, path, |_, _| Box::pin(async { nothing_happened() })),
+        operation(Methods::GET, path, run),
+        operation(Methods::POST, path, run),
+    ]
+}
+
+/// `HEAD` where `GET` has effects, such as using up the code in a link: programs that look at the links of a mail before its
+/// reader does ask so.
+fn nothing_happened() -> Reply {
+    Reply { status: 200, ..Reply::no_content() }
 }
 
 /// `GET /.well-known/change-password`: where password managers lead people (W3C, "A Well-Known URL for Changing

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, LOCATION, SET_COOKIE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{ALLOW, CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue, StatusCode};
 use http_body_util::Full;
 use portcullis_core::app::Cx;
@@ -46,12 +46,25 @@ pub fn json(status: u16, body: &Value) -> Response {
     content(status, JSON, bytes_of(body))
 }
 
-/// An error as JSON, with its id in a header where it has one.
+/// An error as JSON, with its id and the time to wait in headers where it has them.
 #[must_use]
 pub fn error(error: &ApiError) -> Response {
-    let mut response = content(error.status, "application/json", bytes_of(&error.body()));
+    error_of(error, None)
+}
+
+/// As [`error`], naming the request by the id that its client gave it.
+fn error_of(error: &ApiError, request_id: Option<&str>) -> Response {
+    let mut body = error.body();
+    if let (Some(id), Some(object)) = (request_id, body.get_mut("error").and_then(Value::as_object_mut)) {
+        object.insert("request".to_owned(), id.into());
+    }
+    let mut response = content(error.status, "application/json", bytes_of(&body));
+    let headers = response.headers_mut();
     if let Some(id) = error.id {
-        response.headers_mut().insert(ERROR_ID, HeaderValue::from_static(id.as_str()));
+        headers.insert(ERROR_ID, HeaderValue::from_static(id.as_str()));
+    }
+    if let Some(seconds) = error.retry_after {
+        headers.insert(RETRY_AFTER, seconds.into());
     }
     response
 }
@@ -95,10 +108,11 @@ fn plain(status: u16, text: &'static str) -> Response {
 /// Turns a reply of the core into HTTP, with the cookies of this configuration.
 #[must_use]
 pub fn of(reply: Reply, view: &View, cx: &Cx) -> Response {
+    let request_id = cx.request.request_id.as_deref();
     let mut response = match reply.body {
         Body::Json(value) => json(reply.status, &value),
         Body::Written(text) => content(reply.status, JSON, text),
-        Body::Error(e) => error(&e),
+        Body::Error(e) => error_of(&e, request_id),
         Body::Location(location) => redirect(reply.status, &location),
         Body::Empty => empty(reply.status),
     };

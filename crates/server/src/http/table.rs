@@ -66,6 +66,8 @@ impl Methods {
         [(Method::DELETE, 1), (Method::GET, 2), (Method::HEAD, 4), (Method::PATCH, 8), (Method::POST, 16), (Method::PUT, 32)];
     /// GET, and HEAD with it.
     pub const GET: Self = Self(2 | 4);
+    /// HEAD alone, for where GET has effects that HEAD must not have (RFC 9110, section 9.2.1).
+    pub const HEAD: Self = Self(4);
     /// POST.
     pub const POST: Self = Self(16);
     /// PUT.

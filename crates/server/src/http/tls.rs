@@ -4,6 +4,7 @@
 //! restart and an idle server does nothing. A renewed pair that cannot be used leaves the old one in place.
 
 use std::fmt;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -58,7 +59,7 @@ struct Pair {
 
 struct State {
     current: Arc<CertifiedKey>,
-    stamps: [Option<SystemTime>; 2],
+    stamps: [Option<Stamp>; 2],
     looked: Instant,
 }
 
@@ -137,10 +138,14 @@ fn text(pem: &Pem, what: &'static str) -> Result<Vec<u8>, TlsError> {
     std::fs::read(&path).map_err(|source| TlsError::Read { what, path, source })
 }
 
-/// When the file last changed; `None` for a text in the configuration and for a file that is not there.
-fn stamp(pem: &Pem) -> Option<SystemTime> {
+/// What tells one state of a file from another, also if it was replaced by an older one: time, length and number.
+type Stamp = (SystemTime, u64, u64);
+
+/// The state of the file; `None` for a text in the configuration and for a file that is not there.
+fn stamp(pem: &Pem) -> Option<Stamp> {
     if pem.base64.is_some() {
         return None;
     }
-    std::fs::metadata(pem.path.as_ref()?).and_then(|m| m.modified()).ok()
+    let file = std::fs::metadata(pem.path.as_ref()?).ok()?;
+    Some((file.modified().ok()?, file.len(), file.ino()))
 }

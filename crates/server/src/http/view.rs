@@ -98,6 +98,7 @@ fn cross_origin(config: &Config) -> Option<Cors> {
             credentials: cors.allow_credentials,
             max_age: u64::from(cors.max_age),
             passthrough: cors.options_passthrough,
+            debug: cors.debug,
             insecure_wildcards: config.feature_flags.legacy_allow_insecure_origins,
         })
     })

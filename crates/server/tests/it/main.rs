@@ -4,6 +4,7 @@
 
 mod admin;
 mod concurrency;
+mod courier_watch;
 mod hostile;
 mod http;
 mod journey;
@@ -14,5 +15,6 @@ mod schemas;
 mod self_service;
 mod sessions;
 mod support;
+mod takeover;
 mod tidy;
 mod well_known;

@@ -40,10 +40,10 @@ fn none(list: &[String], rule: &str) {
 #[test]
 fn only_the_store_speaks_sql() {
     let verbs = ["SELECT ", "INSERT INTO ", "DELETE FROM ", "CREATE TABLE ", "rusqlite::", "tokio_postgres::"];
-    // One file of the tests looks at the database as a thief would.
-    let thief = "crates/server/tests/it/support/raw.rs";
-    let bad =
-        offenders(|p| !p.starts_with("crates/store/") && p != thief, |_, text| verbs.iter().any(|v| code(text).contains(v)));
+    // What tests do to a database behind the server's back: look at it as a thief would, break it off, make room in it.
+    let behind = ["raw.rs", "faults.rs", "databases.rs"].map(|file| format!("crates/server/tests/it/support/{file}"));
+    let applies = |path: &str| !path.starts_with("crates/store/") && !behind.iter().any(|file| file == path);
+    let bad = offenders(applies, |_, text| verbs.iter().any(|v| code(text).contains(v)));
     none(&bad, "SQL outside the store");
 }
 

@@ -47,6 +47,8 @@ impl Place {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags).map_err(failure)?;
         connection.busy_timeout(self.busy_timeout).map_err(failure)?;
+        // Decided when a file is made: it can give room back in small steps. It must come before the log is chosen.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(failure)?;
         let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(failure)?;
         if !mode.eq_ignore_ascii_case("wal") {
             return Err(StoreError::Unsupported("a write-ahead log: is the database on a network file system?".into()));
@@ -154,6 +156,8 @@ pub(super) fn failure(error: Error) -> StoreError {
         },
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreError::Busy,
         ErrorCode::DiskFull => StoreError::Full,
+        // The index of the log could not grow, which is said in another way.
+        ErrorCode::SystemIoFailure if code.extended_code == ffi::SQLITE_IOERR_SHMSIZE => StoreError::Full,
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::TypeMismatch | ErrorCode::TooBig => {
             StoreError::Corrupt(text())
         }

@@ -5,7 +5,7 @@
 //! most demanding member. With many writers waiting, one synced commit serves all of them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -47,6 +47,21 @@ pub(super) enum Job {
     Close(oneshot::Sender<Result<(), StoreError>>),
 }
 
+/// What the writer tells others without being asked.
+pub(super) struct Told {
+    /// Pages in the write-ahead log after the last commit.
+    pub(super) wal_pages: Arc<AtomicU32>,
+    /// Whether the last group found no room on the disk.
+    pub(super) full: Arc<AtomicBool>,
+}
+
+/// Notes that something could be written, and logs it if that was not so before.
+pub(super) fn tell_room(full: &AtomicBool) {
+    if full.swap(false, Ordering::Relaxed) {
+        tracing::info!("the disk of the database has room again: changes are saved");
+    }
+}
+
 /// The thread's own things.
 pub(super) struct Writer {
     connection: Connection,
@@ -56,7 +71,7 @@ pub(super) struct Writer {
     busy_timeout: Duration,
     /// What `PRAGMA synchronous` is set to.
     synced: Durability,
-    wal_pages: Arc<AtomicU32>,
+    told: Told,
     checkpoint: Option<(SyncSender<()>, JoinHandle<()>)>,
 }
 
@@ -68,10 +83,10 @@ impl Writer {
         dialect: Arc<Dialect>,
         jobs: mpsc::Receiver<Job>,
         own: mpsc::WeakSender<Job>,
-        wal_pages: Arc<AtomicU32>,
+        told: Told,
     ) -> Result<(), StoreError> {
         let mut connection = place.open_writing()?;
-        let pages = Arc::clone(&wal_pages);
+        let pages = Arc::clone(&told.wal_pages);
         connection
             .wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, count| {
                 pages.store(u32::try_from(count).unwrap_or(0), Ordering::Relaxed);
@@ -93,7 +108,7 @@ impl Writer {
             lasting: place.lasting,
             busy_timeout: place.busy_timeout,
             synced: Durability::Full,
-            wal_pages,
+            told,
             checkpoint: Some((wanted, handle)),
         };
         thread::Builder::new().name("writer".into()).spawn(move || writer.run()).map_err(started)?;
@@ -157,12 +172,16 @@ impl Writer {
     fn commit(&mut self, group: Vec<Commit>) {
         match self.attempt(&group) {
             Ok(answers) => {
+                tell_room(&self.told.full);
                 for (commit, answer) in group.into_iter().zip(answers) {
                     // Whoever asked may have gone away; it happened all the same.
                     let _ = commit.reply.send(answer);
                 }
             }
             Err(error) => {
+                if error == StoreError::Full && !self.told.full.swap(true, Ordering::Relaxed) {
+                    tracing::error!("the disk of the database is full: changes are refused until there is room");
+                }
                 if !self.connection.is_autocommit()
                     && let Err(error) = query(&self.connection, "ROLLBACK", &[])
                 {
@@ -256,7 +275,7 @@ impl Writer {
     }
 
     fn ask_for_checkpoint(&self) {
-        if self.wal_pages.load(Ordering::Relaxed) >= MOVE_FROM
+        if self.told.wal_pages.load(Ordering::Relaxed) >= MOVE_FROM
             && let Some((wanted, _)) = &self.checkpoint
         {
             // A wish that waits already is as good.

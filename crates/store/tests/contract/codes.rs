@@ -38,9 +38,10 @@ async fn codes_are_found_by_flow_and_by_hash() {
         assert_eq!(codes::find_by_hash(&store, FlowKind::Login, b"hash").await, Ok(Some(unused(&other))));
         assert_eq!(codes::find_by_hash(&store, FlowKind::Settings, b"hash").await, Ok(None));
 
-        commit(&store, |c| codes::void_flow(c, flow, at(9))).await.expect("revoked");
+        commit(&store, |c| codes::consume(c, old.id, at(8))).await.expect("used");
+        commit(&store, |c| codes::drop_of_flow(c, flow)).await.expect("dropped");
         let listed = codes::list_by_flow(&store, flow).await.expect("read");
-        assert!(listed.iter().all(|c| c.used_at == Some(at(9)) && !c.is_usable(at(9))));
+        assert_eq!(listed, vec![Code { code: old.clone(), used_at: Some(at(8)) }], "what was used stays known as used");
         assert!(is_conflict(&commit(&store, |c| codes::consume(c, new.id, at(10))).await));
     })
     .await;
@@ -84,6 +85,34 @@ async fn guesses_at_a_flow_never_pass_their_limit() {
         assert_eq!(codes::tries(&store, flow, FlowKind::Recovery).await, Ok(0));
         commit(&store, |c| codes::charge(c, flow, FlowKind::Recovery, 5)).await.expect("counted by itself");
         assert!(is_conflict(&commit(&store, |c| codes::charge(c, id(), FlowKind::Recovery, 0)).await));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_codes_of_an_identity_go_together() {
+    everywhere(|store| async move {
+        let (person, other) = (stored_identity(&store).await, stored_identity(&store).await);
+        let of = |owner: Uuid, purpose| NewCode { identity_id: Some(owner), purpose, ..sample(id(), b"h", 0) };
+        let used = of(person.id, FlowKind::Recovery);
+        let open = [of(person.id, FlowKind::Recovery), of(person.id, FlowKind::Recovery)];
+        let stay = [of(person.id, FlowKind::Login), of(other.id, FlowKind::Recovery)];
+        commit(&store, |c| [&used].into_iter().chain(&open).chain(&stay).for_each(|code| codes::insert(c, code)))
+            .await
+            .expect("inserted");
+        commit(&store, |c| {
+            codes::consume(c, used.id, at(1));
+            codes::drop_of_identity(c, person.id, FlowKind::Recovery);
+        })
+        .await
+        .expect("dropped");
+        let left = async |code: &NewCode| codes::list_by_flow(&store, code.flow_id).await.expect("read").len();
+        assert_eq!(left(&used).await, 1, "what was used stays known as used");
+        for (codes, expected) in [(&open, 0), (&stay, 1)] {
+            for code in codes {
+                assert_eq!(left(code).await, expected, "{code:?}");
+            }
+        }
     })
     .await;
 }

@@ -107,3 +107,47 @@ async fn what_is_past_its_time_goes_and_the_rest_stays() {
     })
     .await;
 }
+
+/// A flow of this many bytes.
+fn flow(size: usize, end: i64) -> flows::FlowRow {
+    flows::FlowRow {
+        id: id(),
+        kind: FlowKind::Login,
+        flow_type: FlowType::Api,
+        identity_id: None,
+        expires_at: at(end),
+        version: 1,
+        sealed: vec![7; size],
+    }
+}
+
+const FLOWS_ONLY: Retention =
+    Retention { flows: Some(Duration::ZERO), sessions: None, errors: None, codes: None, parked: None, messages: None };
+
+#[tokio::test(flavor = "multi_thread")]
+async fn room_that_is_free_is_given_back_and_nothing_is_lost_by_it() {
+    everywhere(|store| async move {
+        store.give_back().await.expect("nothing to give");
+        let stays = flow(5000, 10_000);
+        commit(&store, |c| (0..200).for_each(|_| flows::insert(c, &flow(50_000, 10)))).await.expect("filled");
+        commit(&store, |c| flows::insert(c, &stays)).await.expect("filled");
+        assert_eq!(jobs::sweep(&store, at(100), &FLOWS_ONLY, 1000).await.expect("swept").flows, 200);
+        store.give_back().await.expect("given back");
+        assert_eq!(flows::get(&store, stays.id).await, Ok(Some(stays)));
+        commit(&store, |c| (0..100).for_each(|_| flows::insert(c, &flow(5000, 10)))).await.expect("there is room");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_gets_shorter_when_room_is_given_back() {
+    let folder = Folder::new();
+    let store = open(&folder.dsn()).await;
+    store.migrate().await.expect("migrated");
+    commit(&store, |c| (0..200).for_each(|_| flows::insert(c, &flow(50_000, 10)))).await.expect("filled");
+    jobs::sweep(&store, at(100), &FLOWS_ONLY, 1000).await.expect("swept");
+    store.give_back().await.expect("given back");
+    store.close().await.expect("closed");
+    let size = std::fs::metadata(folder.0.join("db.sqlite")).expect("a file").len();
+    assert!(size < 2 << 20, "{size} bytes are left of ten millions");
+}

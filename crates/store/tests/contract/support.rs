@@ -1,7 +1,9 @@
 //! Databases to test on, and samples.
 
 use std::future::Future;
+use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use portcullis_model::credential::{Credential, CredentialType};
@@ -68,9 +70,20 @@ pub(crate) async fn everywhere_empty<F: Future<Output = ()>>(body: impl Fn(Store
 }
 
 /// Runs a body on PostgreSQL if a server is named, with nothing in the database. The body is also given the name by which
-/// the server knows the store's connections.
+/// the server knows the store's connections. Without a server it is left out, which is said, or fails where it is required.
 pub(crate) async fn on_postgres<F: Future<Output = ()>>(body: impl Fn(Store, String) -> F) {
-    let Ok(server) = std::env::var("PORTCULLIS_TEST_POSTGRES") else { return };
+    static SAID: Once = Once::new();
+    let Ok(server) = std::env::var("PORTCULLIS_TEST_POSTGRES") else {
+        let required = std::env::var_os("PORTCULLIS_TEST_POSTGRES_REQUIRED").is_some();
+        assert!(!required, "PORTCULLIS_TEST_POSTGRES must name a PostgreSQL database here");
+        // Past the test runner, which keeps back what tests print that succeed.
+        SAID.call_once(|| {
+            let told: &[u8] =
+                b"\nNot run on PostgreSQL: set PORTCULLIS_TEST_POSTGRES=postgres://postgres@127.0.0.1/postgres or the like.\n";
+            let _ = std::io::stderr().write_all(told);
+        });
+        return;
+    };
     let name = format!("contract_{}_{}", std::process::id(), number());
     on_server(&format!("CREATE SCHEMA {name}")).await;
     let separator = if server.contains('?') { '&' } else { '?' };

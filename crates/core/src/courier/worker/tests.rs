@@ -17,7 +17,7 @@ use crate::outbound::{Client, Settings};
 
 use super::sink::{Manner, Sink};
 
-struct TestDesk {
+pub(super) struct TestDesk {
     config: Config,
     keys: Keyring,
     outbound: Client,
@@ -36,13 +36,15 @@ impl Desk for TestDesk {
 }
 
 /// A post office: store, clock and configuration, and as many workers as wanted.
-struct Post {
+pub(super) struct Post {
     store: Store,
-    clock: Arc<FixedClock>,
+    pub(super) clock: Arc<FixedClock>,
     rng: Arc<SeededRng>,
     bell: Arc<Notify>,
     desk: Arc<TestDesk>,
     shutdown: CancellationToken,
+    /// The longest that handing over one message may take: long, since machines that run tests are busy.
+    time_limit: Duration,
 }
 
 impl Drop for Post {
@@ -52,7 +54,7 @@ impl Drop for Post {
 }
 
 impl Post {
-    async fn open(courier: Value) -> Self {
+    pub(super) async fn open(courier: Value) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let store = Store::open("memory", OpenOptions::default()).await.expect("a store");
         store.migrate().await.expect("migrated");
@@ -65,38 +67,43 @@ impl Post {
             bell: Arc::default(),
             desk: Arc::new(desk),
             shutdown: CancellationToken::new(),
+            time_limit: Duration::from_secs(10),
         }
     }
 
-    fn work(&self) {
+    pub(super) fn work(&self) {
         let desk = Arc::clone(&self.desk);
         let office = Office {
             store: self.store.clone(),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             rng: Arc::clone(&self.rng) as Arc<dyn Rng>,
             bell: Arc::clone(&self.bell),
+            counts: Arc::default(),
+            jsonnet: Jsonnet::new(crate::jsonnet::test_settings()),
             desk: Box::new(move || Arc::clone(&desk) as Arc<dyn Desk>),
-            time_limit: Duration::from_millis(400),
+            time_limit: self.time_limit,
         };
         tokio::spawn(Worker::new(office).run(self.shutdown.clone()));
     }
 
-    async fn post(&self, via: Via, recipient: &str) -> Uuid {
+    pub(super) async fn post(&self, via: Via, recipient: &str) -> Uuid {
         let template = samples::all().into_iter().find(|t| t.kind() == Kind::LoginCodeValid).expect("a sample");
         let id = clock::new_id(&*self.clock, &*self.rng);
         let mut changes = Changes::new();
-        let message = compose::message(&self.desk.keys, &*self.rng, id, self.clock.now(), &template, via, recipient);
+        let data = template.data(via, recipient);
+        let kind = template.kind();
+        let message = compose::message(&self.desk.keys, &*self.rng, id, self.clock.now(), kind, via, recipient, data);
         outbox::mail(&mut changes, &message);
         self.store.commit(changes).await.expect("committed");
         id
     }
 
-    async fn message(&self, id: Uuid) -> (Message, Vec<Dispatch>) {
+    pub(super) async fn message(&self, id: Uuid) -> (Message, Vec<Dispatch>) {
         outbox::get(&self.store, id).await.expect("read").expect("a message")
     }
 
     /// Waits until a message satisfies a condition.
-    async fn until(&self, id: Uuid, condition: impl Fn(&Message) -> bool) -> (Message, Vec<Dispatch>) {
+    pub(super) async fn until(&self, id: Uuid, condition: impl Fn(&Message) -> bool) -> (Message, Vec<Dispatch>) {
         for _ in 0..1000 {
             let (message, dispatches) = self.message(id).await;
             if condition(&message) {
@@ -107,7 +114,7 @@ impl Post {
         panic!("it did not come to that: {:?}", self.message(id).await);
     }
 
-    async fn until_tried(&self, id: Uuid, times: u64) -> (Message, Vec<Dispatch>) {
+    pub(super) async fn until_tried(&self, id: Uuid, times: u64) -> (Message, Vec<Dispatch>) {
         self.until(id, |m| m.send_count == times && m.status != MessageStatus::Processing).await
     }
 }
@@ -161,7 +168,10 @@ async fn a_server_that_comes_to_its_senses_gets_the_mail() {
         (Manner::Drops, "the mail server cannot be used: "),
     ] {
         let sink = Sink::start(manner).await;
-        let post = Post::open(courier(sink.port)).await;
+        let mut post = Post::open(courier(sink.port)).await;
+        if manner == Manner::Hangs {
+            post.time_limit = Duration::from_millis(400);
+        }
         post.work();
         let id = post.post(Via::Email, "ada@example.org").await;
         let (message, dispatches) = post.until_tried(id, 1).await;
@@ -307,18 +317,6 @@ async fn what_cannot_be_delivered_says_why_and_waits() {
     let (message, dispatches) = post.until_tried(id, 1).await;
     assert_eq!(message.status, MessageStatus::Queued);
     assert_eq!(dispatches[0].error.as_deref(), Some("no channel \"sms\" is configured"));
-    let request = json!({"url": "https://sms.example.org/", "method": "POST"});
-    for settings in [
-        json!({"worker": {"pull_wait": "10ms"}, "channels": [{"id": "sms", "type": "http", "request_config": request}]}),
-        json!({"worker": {"pull_wait": "10ms"}, "delivery_strategy": "http", "http": {"request_config": request}, "channels": [{"id": "sms", "type": "http", "request_config": request}]}),
-    ] {
-        let post = Post::open(settings).await;
-        post.work();
-        let id = post.post(Via::Sms, "+4915112345678").await;
-        let (message, dispatches) = post.until_tried(id, 1).await;
-        assert_eq!(message.status, MessageStatus::Queued);
-        assert_eq!(dispatches[0].error.as_deref(), Some("messages cannot be delivered by HTTP yet"));
-    }
 }
 
 #[tokio::test]

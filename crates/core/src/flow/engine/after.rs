@@ -45,6 +45,8 @@ pub struct Pending {
     pub issue_session: bool,
     /// The verification flow that was begun, with the address of its page for browsers.
     pub verification: Option<Verification>,
+    /// Those that were begun after it, where every address gets one.
+    pub further_verifications: Vec<Verification>,
     /// Whether the client is sent to that flow.
     pub show_verification: bool,
     /// Whether mails wait in the changes.
@@ -124,7 +126,8 @@ pub async fn run_after(cx: &Cx, kind: FlowKind, after: &mut After<'_>) -> Result
     if after.pending.show_verification
         && let Some(verification) = &after.pending.verification
     {
-        after.pending.continue_with.push(verification.continue_with());
+        let all = std::iter::once(verification).chain(&after.pending.further_verifications);
+        after.pending.continue_with.extend(all.map(Verification::continue_with).collect::<Vec<_>>());
     }
     tell_of_change(cx, after).await
 }

@@ -1,6 +1,7 @@
 //! A change that somebody wants to make to their own account, as data: it can wait, sealed, for a fresh sign-in.
 
 use portcullis_model::credential::{Credential, CredentialType};
+use portcullis_model::flow::Notes;
 use portcullis_model::identity::IdentityWithCredentials;
 use portcullis_model::session::AuthenticationMethod;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,9 @@ pub struct SetCredential {
     /// Its identifiers, where they do not come from the traits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identifiers: Option<Vec<String>>,
+    /// Whether it was decided on the belief that there is no such credential: one that came meanwhile is not replaced.
+    #[serde(default)]
+    pub beside_none: bool,
 }
 
 /// A change to an account.
@@ -56,13 +60,48 @@ pub struct Change {
     pub proof: Option<AuthenticationMethod>,
     /// When it takes a fresh sign-in.
     pub fresh: Fresh,
+    /// What the method is to remember in the flow, instead of any change to the account: the flow is shown again, and no
+    /// hooks run. For what takes a fresh sign-in although it saves nothing, such as showing secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remember: Option<Value>,
+    /// What is wrong with the submit, told in place of any change once the sign-in is fresh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Box<Notes>>,
 }
 
 impl Change {
     /// A change of nothing yet.
     #[must_use]
     pub fn by(method: &str, fresh: Fresh) -> Self {
-        Self { method: method.to_owned(), traits: None, seen: None, set: Vec::new(), remove: Vec::new(), proof: None, fresh }
+        Self {
+            method: method.to_owned(),
+            traits: None,
+            seen: None,
+            set: Vec::new(),
+            remove: Vec::new(),
+            proof: None,
+            fresh,
+            remember: None,
+            refused: None,
+        }
+    }
+
+    /// The types of credentials that it is about.
+    pub fn credentials(&self) -> impl Iterator<Item = CredentialType> {
+        self.set.iter().map(|set| set.kind).chain(self.remove.iter().copied())
+    }
+
+    /// A submit that is wrong, told when the sign-in is fresh.
+    #[must_use]
+    pub fn refused(method: &str, notes: Box<Notes>) -> Self {
+        Self { refused: Some(notes), ..Self::by(method, Fresh::Always) }
+    }
+
+    /// Whether it would replace a credential that was not there when it was decided.
+    #[must_use]
+    pub fn is_overtaken(&self, who: &IdentityWithCredentials) -> bool {
+        let holds = |kind| who.credential(kind).is_some_and(|c| c.config.as_object().is_some_and(|data| !data.is_empty()));
+        self.set.iter().any(|set| set.beside_none && holds(set.kind))
     }
 
     /// The account with this change, its credentials sorted by type. Identifiers and addresses are not yet worked out.

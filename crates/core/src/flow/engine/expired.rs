@@ -42,12 +42,16 @@ pub async fn replaced(cx: &Cx, old: &Flow, mut new: Flow, told: Message) -> Repl
     if !json {
         return Reply::see_other(show::page_of(cx, &new));
     }
+    Reply::error(expired(cx, old, &new))
+}
+
+/// The error that names the flow which takes the place of an expired one.
+#[must_use]
+pub fn expired(cx: &Cx, old: &Flow, new: &Flow) -> ApiError {
     let since = i64::try_from(cx.now.since(old.expires_at).as_nanos()).unwrap_or(i64::MAX);
-    Reply::error(
-        ApiError::new(410, "This flow has expired. Use the one that is named.")
-            .id(ErrorId::SelfServiceFlowExpired)
-            .beside("expired_at", old.expires_at.to_string())
-            .beside("since", since)
-            .beside("use_flow_id", new.id.to_string()),
-    )
+    ApiError::new(410, "This flow has expired. Use the one that is named.")
+        .id(ErrorId::SelfServiceFlowExpired)
+        .beside("expired_at", old.expires_at.to_string())
+        .beside("since", since)
+        .beside("use_flow_id", new.id.to_string())
 }

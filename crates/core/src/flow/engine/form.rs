@@ -80,6 +80,12 @@ impl Form {
         self.fields.is_empty()
     }
 
+    /// Whether it asks for nothing: no field but the anti-CSRF token, which clients send along always.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.fields.keys().all(|name| name == "csrf_token")
+    }
+
     /// Whether it came as an HTML form.
     #[must_use]
     pub fn is_html(&self) -> bool {
@@ -213,6 +219,19 @@ mod tests {
         assert_eq!(form.text("password"), None);
         assert!(matches!(form.field("password"), Field::Other(_)));
         assert_eq!(form.field("identifier"), Field::Absent);
+    }
+
+    #[test]
+    fn a_blank_form_has_no_field_but_the_token() {
+        for (body, blank) in [
+            ("{}", true),
+            (r#"{"csrf_token":"x"}"#, true),
+            (r#"{"method":""}"#, false),
+            (r#"{"csrf_token":"x","traits":{}}"#, false),
+            (r#"{"password":null}"#, false),
+        ] {
+            assert_eq!(json(body).unwrap().is_blank(), blank, "{body}");
+        }
     }
 
     #[test]

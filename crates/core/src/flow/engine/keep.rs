@@ -64,14 +64,26 @@ pub fn update(cx: &Cx, changes: &mut Changes, loaded: &Loaded) {
     flows::update(changes, &row(cx, &loaded.flow, loaded.version + 1), loaded.version);
 }
 
-/// Stores a new flow by itself. It may be lost in a power cut: nothing of a person's hangs on it yet.
+/// Stores a new flow by itself, as [`begin`] does.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn insert_new(cx: &Cx, flow: &Flow) -> Result<(), ApiError> {
     let mut changes = Changes::new();
-    changes.durability(portcullis_store::Durability::Relaxed);
     insert(cx, &mut changes, flow);
+    begin(cx, changes).await
+}
+
+/// Commits what the beginning of a flow brings. It may be lost in a power cut: nothing of a person's hangs on it yet. A HEAD
+/// request is answered like GET but leaves nothing behind (RFC 9110, section 9.2.1).
+///
+/// # Errors
+/// If the database fails.
+pub async fn begin(cx: &Cx, mut changes: Changes) -> Result<(), ApiError> {
+    if cx.request.method == "HEAD" {
+        return Ok(());
+    }
+    changes.durability(portcullis_store::Durability::Relaxed);
     cx.store().commit(changes).await.map(drop).map_err(|e| store_error(&e))
 }
 
@@ -81,11 +93,20 @@ pub async fn insert_new(cx: &Cx, flow: &Flow) -> Result<(), ApiError> {
 /// # Errors
 /// If the database fails.
 pub async fn save(cx: &Cx, loaded: &Loaded) -> Result<(), ApiError> {
+    save_unchanged(cx, loaded).await.map(drop)
+}
+
+/// As [`save`], and says whether it was saved: not if the flow changed meanwhile.
+///
+/// # Errors
+/// If the database fails.
+pub async fn save_unchanged(cx: &Cx, loaded: &Loaded) -> Result<bool, ApiError> {
     let mut changes = Changes::new();
     changes.durability(portcullis_store::Durability::Relaxed);
     update(cx, &mut changes, loaded);
     match cx.store().commit(changes).await {
-        Ok(_) | Err(portcullis_store::StoreError::Conflict { .. }) => Ok(()),
+        Ok(_) => Ok(true),
+        Err(portcullis_store::StoreError::Conflict { .. }) => Ok(false),
         Err(error) => Err(store_error(&error)),
     }
 }

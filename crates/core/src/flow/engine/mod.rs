@@ -1,5 +1,5 @@
 //! What all flows share: requests and replies without HTTP, forms, `return_to`, anti-CSRF, keeping and showing flows,
-//! expiry, hooks, parked submits, and how a failure reaches the client.
+//! expiry, submits, hooks, parked submits, and how a failure reaches the client.
 //!
 //! Each stage is a function; a flow's file calls them in the order that its reference gives.
 
@@ -15,17 +15,21 @@ mod reply;
 mod request;
 pub mod return_to;
 mod show;
+mod submission;
 
 pub use after::{After, Pending, Verification, run_after, run_before, run_deciding};
 pub use change::{Change, Fresh, SetCredential};
-pub use expired::{gone, replaced};
+pub use expired::{expired, gone, replaced};
 pub use fault::{FlowError, answer_error, error_page, plain, store_error};
 pub use form::{Field, Form, Unreadable, json_type, transient_payload};
-pub use keep::{Loaded, flow_id, insert, insert_new, load, load_by_parameter, save, update};
-pub use parked::{Parked, of_browser as browser_holder, of_session as session_holder, park, take_parked, unpark};
+pub use keep::{Loaded, begin, flow_id, insert, insert_new, load, load_by_parameter, save, save_unchanged, update};
+pub use parked::{
+    Parked, of_browser as browser_holder, of_session as session_holder, park, prolong_parking, take_parked, unpark,
+};
 pub use reply::{Body, CookieChange, Reply};
 pub use request::{Carrier, CsrfCookie, MediaType, Presented, Request, Wants};
 pub use show::{Shown, begun, body, csrf_node, dress, page, page_of, ui_for, with_parameter};
+pub use submission::{Echo, Showing, Submission, see_instead};
 
 use std::sync::Arc;
 

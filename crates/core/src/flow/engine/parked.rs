@@ -2,16 +2,19 @@
 //!
 //! What waits is the change itself, sealed, never a password: that is hashed before. It is bound to the flow, the identity
 //! and to who parked it: the browser, by an HttpOnly cookie of which only a hash is kept, or the session, for native
-//! clients. It is taken once, in the same commit that applies it, and ends after fifteen minutes.
+//! clients; also to the level of the session, and to the credentials of the account as they were. It is taken once, in the
+//! same commit that applies it, and ends after fifteen minutes.
 
 use std::time::Duration;
 
 use portcullis_model::clock::random_text;
 use portcullis_model::error::ApiError;
 use portcullis_model::flow::{Flow, FlowType};
-use portcullis_model::session::Session;
+use portcullis_model::identity::Identity;
+use portcullis_model::session::{Aal, Session};
 use portcullis_model::time::Timestamp;
 use portcullis_store::{Changes, parked};
+use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use super::change::Change;
@@ -29,11 +32,30 @@ pub struct Parked {
     pub change: Change,
     /// Since when it waits.
     pub since: Timestamp,
+    /// The level of the session that parked it.
+    pub aal: Aal,
+    /// The version that the account's credentials had.
+    pub credentials_version: i64,
     holder: Vec<u8>,
 }
 
-/// Parks a change, in place of any that waits in this flow: the newest submit counts. Browsers get a cookie.
-pub fn park(cx: &Cx, changes: &mut Changes, flow: &Flow, change: &Change, session: &Session) -> Option<CookieChange> {
+/// What is sealed.
+#[derive(Serialize, Deserialize)]
+struct Waiting {
+    change: Change,
+    aal: Aal,
+    credentials_version: i64,
+}
+
+/// Parks a change of an account, in place of any that waits in this flow: the newest submit counts. Browsers get a cookie.
+pub fn park(
+    cx: &Cx,
+    changes: &mut Changes,
+    flow: &Flow,
+    change: &Change,
+    session: &Session,
+    who: &Identity,
+) -> Option<CookieChange> {
     let expires_at = cx.now.plus(WAIT);
     let (holder, cookie) = match flow.flow_type {
         FlowType::Api => (of_session(cx, session), None),
@@ -42,7 +64,8 @@ pub fn park(cx: &Cx, changes: &mut Changes, flow: &Flow, change: &Change, sessio
             (of_browser(cx, &handle), Some(CookieChange::SetParked { handle, expires_at }))
         }
     };
-    let plain = serde_json::to_vec(change).unwrap_or_default();
+    let waiting = Waiting { change: change.clone(), aal: session.aal, credentials_version: who.credentials_version };
+    let plain = serde_json::to_vec(&waiting).unwrap_or_default();
     parked::put(
         changes,
         &parked::Parked {
@@ -76,16 +99,30 @@ pub async fn unpark(cx: &Cx, flow: &Flow, session: &Session) -> Result<Option<Pa
     if !theirs {
         return Ok(None);
     }
-    let change = cx
+    let waiting = cx
         .keys()
         .open(Purpose::ParkedSubmit, flow.id.as_bytes(), &row.sealed)
-        .and_then(|plain| serde_json::from_slice(&plain).ok());
-    Ok(change.map(|change| Parked { change, since: row.created_at, holder }))
+        .and_then(|plain| serde_json::from_slice::<Waiting>(&plain).ok());
+    Ok(waiting.map(|Waiting { change, aal, credentials_version }| Parked {
+        change,
+        since: row.created_at,
+        aal,
+        credentials_version,
+        holder,
+    }))
 }
 
 /// Takes a parked change out, in the commit that applies it. The commit fails if somebody else took it first.
 pub fn take_parked(changes: &mut Changes, flow: &Flow, parked: &Parked) {
     parked::take(changes, flow.id, &parked.holder);
+}
+
+/// The cookie of a browser that parked something lives on for as long as something that it parks now would wait: other
+/// forms may still hold what it opens.
+#[must_use]
+pub fn prolong_parking(cx: &Cx) -> Option<CookieChange> {
+    let handle = cx.request.parked_cookie.clone()?;
+    Some(CookieChange::SetParked { handle, expires_at: cx.now.plus(WAIT) })
 }
 
 /// The hash by which a browser's cookie finds what it parked.

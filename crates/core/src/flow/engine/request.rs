@@ -94,6 +94,8 @@ pub struct Request {
     pub cookie_names: Vec<String>,
     /// All headers by lower-case name, for hooks and the courier; values that are no text are left out.
     pub headers: Vec<(String, String)>,
+    /// The id that the client, or a proxy in front, gave the request.
+    pub request_id: Option<String>,
     /// The client's address, without port.
     pub client_ip: String,
     /// `User-Agent`.

@@ -34,7 +34,7 @@ pub fn check(config: &Config, wish: &str) -> Result<Url, ApiError> {
     let is_listed = |(entry, allowed): (&String, Url)| {
         is_same_place(config, entry, &allowed, written, &url) && url.path().starts_with(allowed.path())
     };
-    if listed.into_iter().any(is_listed) || is_own(config, written, &url) {
+    if listed.into_iter().any(is_listed) || is_own_page(config, written, &url) {
         return Ok(url);
     }
     Err(ApiError::bad_request("The requested return_to address is not allowed.").id(ErrorId::SelfServiceFlowReturnToForbidden))
@@ -112,12 +112,11 @@ fn has_bad_escape(wish: &str) -> bool {
     })
 }
 
-/// What is always allowed: the server's own self-service addresses and built-in pages, below the base URL, and what is below
-/// them, by whole segments.
-fn is_own(config: &Config, wish: &str, url: &Url) -> bool {
-    let built_in = FlowKind::ALL.into_iter().filter(|kind| config.flow(*kind).ui_url.is_none());
-    let mut own = std::iter::once("/self-service".to_owned()).chain(built_in.map(|kind| format!("/{kind}")));
-    own.any(|path| {
+/// The server's own self-service addresses and built-in pages are always allowed: `/self-service` below the base URL, the page
+/// of each flow that has no other, and what is below those, by whole segments.
+fn is_own_page(config: &Config, wish: &str, url: &Url) -> bool {
+    let built_in = FlowKind::ALL.into_iter().filter(|kind| config.flow(*kind).ui_url.is_none()).map(|kind| format!("/{kind}"));
+    std::iter::once("/self-service".to_owned()).chain(built_in).any(|path| {
         let own = config.serve.public.base_url.join(&path);
         let is_below = url.path().strip_prefix(own.path()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         is_below && is_same_place(config, own.as_str(), &own, wish, url)

@@ -4,7 +4,7 @@ use portcullis_model::error::{ApiError, ErrorId};
 use portcullis_model::flow::{FlowKind, FlowState};
 use portcullis_model::identity::State;
 use portcullis_model::message;
-use portcullis_store::{Changes, StoreError, sessions};
+use portcullis_store::{Changes, sessions};
 use serde_json::{Value, json};
 
 use super::Submit;
@@ -28,7 +28,7 @@ pub(super) async fn conclude(submit: &mut Submit<'_>, method: &str, proved: Prov
     changes.merge(std::mem::take(&mut guards));
 
     // Whoever is signed in as the same person keeps their session; another person gets one of their own.
-    let same = submit.current.take().filter(|c| c.identity.id == who.identity.id);
+    let same = submit.current.clone().filter(|c| c.identity.id == who.identity.id);
     let raised = same.is_some();
     let mut session_changes = Changes::new();
     let (session, token) = match same {
@@ -65,16 +65,10 @@ pub(super) async fn conclude(submit: &mut Submit<'_>, method: &str, proved: Prov
     if pending.instead.is_none() {
         changes.merge(session_changes);
         submit.loaded.flow.state = FlowState::ChooseMethod;
-        submit.loaded.flow.notes = Default::default();
+        submit.loaded.flow.notes.clear_messages();
         engine::update(cx, &mut changes, &submit.loaded);
     }
-    match cx.store().commit(changes).await {
-        Ok(_) => {}
-        Err(StoreError::Conflict { .. }) => {
-            return Err(FlowError::tell(message::validation::generic("this was used at the same time; try again")));
-        }
-        Err(error) => return Err(FlowError::Store(error)),
-    }
+    cx.store().commit(changes).await.map_err(FlowError::Store)?;
     if pending.has_mail {
         courier::ring(&cx.app);
     }

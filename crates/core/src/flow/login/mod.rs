@@ -11,7 +11,7 @@ use portcullis_model::identity::IdentityWithCredentials;
 use portcullis_model::message;
 use portcullis_model::session::Aal;
 use portcullis_model::ui::order;
-use portcullis_store::identities;
+use portcullis_store::{StoreError, identities};
 use serde_json::Value;
 
 use super::engine::{self, FlowError, Form, Loaded, Reply, Shown, Unreadable, answer_error, csrf, return_to, store_error};
@@ -167,12 +167,32 @@ impl Submit<'_> {
         self.transient_payload = Some(engine::transient_payload(&form)?);
         login.check_form(cx, &form)?;
         self.check_csrf(&form)?;
-        let signed_in = self.current.as_ref().map(|c| (&c.session, &c.identity));
-        match login.submit(cx, &mut self.loaded.flow, &form, signed_in).await? {
-            LoginOutcome::Proved(proved) => conclude::conclude(self, method.id(), *proved).await,
-            LoginOutcome::Answered(reply) => Ok(*reply),
-            LoginOutcome::ShowUi => self.show(400, true).await,
+        for _ in 0..engine::TRIES {
+            let signed_in = self.current.as_ref().map(|c| (&c.session, &c.identity));
+            let proved = match login.submit(cx, &mut self.loaded.flow, &form, signed_in).await? {
+                LoginOutcome::Proved(proved) => *proved,
+                LoginOutcome::Answered(reply) => return Ok(*reply),
+                LoginOutcome::ShowUi => return self.show(400, true).await,
+            };
+            match conclude::conclude(self, method.id(), proved).await {
+                // Somebody used the same thing or changed the account meanwhile: look again, and judge again.
+                Err(FlowError::Store(StoreError::Conflict { .. })) => self.read_again().await?,
+                other => return other,
+            }
         }
+        Err(FlowError::tell(message::validation::generic("this was used at the same time; try again")))
+    }
+
+    /// Reads the session and the flow's version anew.
+    async fn read_again(&mut self) -> Result<(), FlowError> {
+        let cx = self.cx;
+        if self.current.is_some() {
+            self.current = session::current(cx).await.map_err(FlowError::api)?;
+        }
+        if let Some(loaded) = engine::load(cx, FlowKind::Login, self.loaded.flow.id).await.map_err(FlowError::api)? {
+            self.loaded.version = loaded.version;
+        }
+        Ok(())
     }
 
     fn check_csrf(&self, form: &Form) -> Result<(), FlowError> {
@@ -185,11 +205,11 @@ impl Submit<'_> {
     /// Saves the flow and shows it. `taken`: the submit was read whole and answered by a step, not refused.
     async fn show(&mut self, status: u16, taken: bool) -> Result<Reply, FlowError> {
         let cx = self.cx;
+        let mut shown = shown(cx, &mut self.loaded.flow, self.who.as_ref()).await?;
         engine::save(cx, &self.loaded).await.map_err(FlowError::api)?;
         if !engine::takes_json(cx, self.loaded.flow.flow_type) {
             return Ok(Reply::see_other(engine::page_of(cx, &self.loaded.flow)));
         }
-        let mut shown = shown(cx, &mut self.loaded.flow, self.who.as_ref()).await?;
         if taken {
             shown
                 .beside

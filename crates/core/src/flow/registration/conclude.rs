@@ -44,13 +44,13 @@ pub(super) async fn conclude(
     };
     engine::run_deciding(cx, FlowKind::Registration, &mut after).await?;
     if cx.config().selfservice.flows.verification.enabled {
-        let unverified = after.who.identity.verifiable_addresses.iter().position(|a| !a.verified);
-        if let Some(address) = unverified {
+        let every = cx.config().feature_flags.legacy_continue_with_verification_ui;
+        let addresses = after.who.identity.verifiable_addresses.iter().enumerate();
+        let unverified: Vec<usize> = addresses.filter(|(_, a)| !a.verified).map(|(place, _)| place).collect();
+        for address in unverified.into_iter().take(if every { usize::MAX } else { 1 }) {
             verification::start(cx, &mut after, address).await?;
         }
-        if cx.config().feature_flags.legacy_continue_with_verification_ui {
-            after.pending.show_verification = true;
-        }
+        after.pending.show_verification |= every;
     }
     engine::run_after(cx, FlowKind::Registration, &mut after).await?;
     let pending = after.pending;

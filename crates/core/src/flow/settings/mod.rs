@@ -1,21 +1,25 @@
 //! Settings: people change everything about themselves.
 //!
 //! `begin`, `fetch` and `submit` follow the documented order of checks line by line; [`conclude`] turns a change that a
-//! method asked for into one commit.
+//! method asked for into one commit; [`later`] keeps what was sent too early.
 
 mod conclude;
+mod later;
 mod outdated;
 
 use portcullis_model::error::{ApiError, ErrorId};
-use portcullis_model::flow::{Detail, Flow, FlowKind, FlowState, FlowType};
-use portcullis_model::identity::IdentityWithCredentials;
+use portcullis_model::flow::{Detail, Flow, FlowKind, FlowState, FlowType, Notes};
+use portcullis_model::identity::{Identity, IdentityWithCredentials};
 use portcullis_model::message;
+use portcullis_model::session::Session;
 use portcullis_model::ui::order;
 use portcullis_store::{Changes, identities, parked};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::engine::{self, FlowError, Form, Loaded, Reply, Shown, Unreadable, answer_error, csrf, return_to, store_error};
+use super::engine::{
+    self, Carrier, Change, FlowError, Form, Loaded, Parked, Reply, Shown, Unreadable, answer_error, csrf, return_to, store_error,
+};
 use crate::app::Cx;
 use crate::identity;
 use crate::method::{Method, SettingsOutcome};
@@ -43,7 +47,6 @@ async fn try_begin(cx: &Cx, flow_type: FlowType) -> Result<Reply, ApiError> {
     let who = load_who(cx, &current).await?;
     let shown = shown(cx, &who, &mut flow).await.map_err(engine::plain)?;
     let mut changes = Changes::new();
-    changes.durability(portcullis_store::Durability::Relaxed);
     engine::insert(cx, &mut changes, &flow);
     // A new flow drops what waits in this client's older ones.
     match (flow_type, &cx.request.parked_cookie) {
@@ -53,7 +56,7 @@ async fn try_begin(cx: &Cx, flow_type: FlowType) -> Result<Reply, ApiError> {
             parked::drop_of_holder(&mut changes, &engine::session_holder(cx, &current.session));
         }
     }
-    cx.store().commit(changes).await.map_err(|e| store_error(&e))?;
+    engine::begin(cx, changes).await?;
     Ok(engine::begun(cx, &flow, shown))
 }
 
@@ -71,7 +74,7 @@ async fn try_fetch(cx: &Cx) -> Result<Reply, ApiError> {
     };
     let mut loaded = engine::load_by_parameter(cx, FlowKind::Settings, "id").await?;
     owned(&loaded.flow, &current)?;
-    if below_required(cx, &current) {
+    if below_required(cx, &current.session, &current.identity) {
         let page = engine::page_of(cx, &loaded.flow);
         return Err(session::aal::required(&session::aal::step_up_url(cx, Some(&page))));
     }
@@ -79,7 +82,18 @@ async fn try_fetch(cx: &Cx) -> Result<Reply, ApiError> {
         return Err(engine::gone(cx, &loaded.flow));
     }
     let who = load_who(cx, &current).await?;
-    let shown = shown(cx, &who, &mut loaded.flow).await.map_err(engine::plain)?;
+    let mut tries = 0;
+    let shown = loop {
+        let remembered = loaded.flow.methods.clone();
+        let shown = shown(cx, &who, &mut loaded.flow).await.map_err(engine::plain)?;
+        tries += 1;
+        // A form that shows something new, such as a secret since the old one was unlinked elsewhere, must remember it.
+        let is_new = loaded.flow.methods != remembered;
+        if !is_new || tries == engine::TRIES || engine::save_unchanged(cx, &loaded).await? {
+            break shown;
+        }
+        loaded = engine::load_by_parameter(cx, FlowKind::Settings, "id").await?;
+    };
     Ok(Reply::json(200, engine::body(&loaded.flow, shown)))
 }
 
@@ -109,7 +123,7 @@ pub async fn submit(cx: &Cx) -> Reply {
 
 async fn try_submit(cx: &Cx) -> Result<Reply, ApiError> {
     let Some(current) = session::current(cx).await? else {
-        keep_for_later(cx).await;
+        later::keep_typed(cx).await;
         return Ok(no_session(cx));
     };
     let id = engine::flow_id(cx)?;
@@ -118,14 +132,14 @@ async fn try_submit(cx: &Cx) -> Result<Reply, ApiError> {
         .ok_or_else(|| ApiError::not_found("There is no settings flow of this id."))?;
     let json = engine::takes_json(cx, loaded.flow.flow_type);
     let failed = |error| answer_error(cx, error, json);
-    if below_required(cx, &current) {
-        let url = session::aal::step_up_url(cx, (!loaded.flow.is_native()).then_some(cx.request.url.as_str()));
-        return Ok(if json { Reply::error(session::aal::required(&url)) } else { Reply::see_other(url) });
+    if let Some(mut reply) = step_up_to_submit(cx, &current.session, &current.identity, &loaded.flow) {
+        reply.cookies.extend(later::park(cx, current, loaded).await);
+        return Ok(reply);
     }
     if loaded.flow.is_expired(cx.now) {
         let told = message::settings::expired(loaded.flow.expires_at);
         let mut new = new_flow(cx, loaded.flow.flow_type, None, &current);
-        carry_over(cx, &loaded.flow, &current, &mut new).await;
+        later::carry_over(cx, &loaded.flow, &current, &mut new).await;
         return Ok(engine::replaced(cx, &loaded.flow, new, told).await);
     }
     if let Err(error) = owned(&loaded.flow, &current) {
@@ -154,15 +168,19 @@ impl Submit<'_> {
     /// Reads the form, finds its method, and has it judged.
     async fn judge(&mut self) -> Result<Reply, FlowError> {
         let cx = self.cx;
-        let unreadable = |why: &dyn std::fmt::Display| FlowError::tell(message::validation::generic(&why.to_string()));
         if cx.request.method == "GET" || cx.request.body.is_empty() {
-            if let Some(waiting) = engine::unpark(cx, &self.loaded.flow, &self.current.session).await.map_err(FlowError::api)? {
-                let change = waiting.change.clone();
-                return conclude::conclude(self, change, Some(waiting)).await;
-            }
-            return Err(nothing_waits());
+            return match self.waiting().await? {
+                Some(waiting) => conclude::conclude(self, waiting.change.clone(), Some(waiting)).await,
+                None => self.nothing_waits().await,
+            };
         }
         let form = Form::read(&cx.request).map_err(|e: Unreadable| unreadable(&e))?;
+        // Client libraries have no empty body: they send an empty object.
+        if form.is_blank()
+            && let Some(waiting) = self.waiting().await?
+        {
+            return conclude::conclude(self, waiting.change.clone(), Some(waiting)).await;
+        }
         let method = method_of(cx, &form)?;
         let settings = method.settings().ok_or_else(no_method)?;
         settings.keep(cx, &self.who, &form, &mut self.loaded.flow.notes);
@@ -173,7 +191,13 @@ impl Submit<'_> {
             FlowType::Browser => csrf::check_browser(cx, &form).map_err(FlowError::api)?,
             FlowType::Api => csrf::check_native(cx).map_err(|why| unreadable(&why))?,
         }
-        match settings.submit(cx, &self.who, &mut self.loaded.flow, &form).await? {
+        let outcome = match settings.submit(cx, &self.who, &mut self.loaded.flow, &form).await {
+            Err(FlowError::Invalid(notes)) if settings.asks_first() && !conclude::is_fresh(self, None) => {
+                SettingsOutcome::Change(Box::new(Change::refused(method.id(), notes)))
+            }
+            outcome => outcome?,
+        };
+        match outcome {
             SettingsOutcome::Change(change) => conclude::conclude(self, *change, None).await,
             SettingsOutcome::Answered(reply) => Ok(*reply),
             SettingsOutcome::ShowUi => {
@@ -183,15 +207,44 @@ impl Submit<'_> {
         }
     }
 
+    /// The change that waits in this flow, if this client may have it. What an app parked is for apps: a page that lures
+    /// its owner here must not bring it about, so it takes what any submit of an app takes.
+    async fn waiting(&self) -> Result<Option<Parked>, FlowError> {
+        let cx = self.cx;
+        if self.loaded.flow.is_native() {
+            csrf::check_native(cx).map_err(|why| unreadable(&why))?;
+            if self.current.carrier == Carrier::Cookie {
+                return Ok(None);
+            }
+        }
+        engine::unpark(cx, &self.loaded.flow, &self.current.session).await.map_err(FlowError::api)
+    }
+
+    /// The answer to whoever comes back for a change that does not wait, such as a page that is loaded again. The flow
+    /// stays as it is: nothing was submitted to it.
+    async fn nothing_waits(&mut self) -> Result<Reply, FlowError> {
+        let mut notes = Notes::default();
+        notes.tell(message::validation::generic("nothing was submitted, and nothing waits to be finished"));
+        self.loaded.flow.state = FlowState::ShowForm;
+        self.loaded.flow.notes.replace_messages(notes);
+        let shown = shown(self.cx, &self.who, &mut self.loaded.flow).await?;
+        Ok(self.reply(400, shown))
+    }
+
     /// Saves the flow and shows it: with a status to scripts and apps, as its page to browsers.
     async fn show(&mut self, status: u16) -> Result<Reply, FlowError> {
-        let cx = self.cx;
-        engine::save(cx, &self.loaded).await.map_err(FlowError::api)?;
-        let shown = shown(cx, &self.who, &mut self.loaded.flow).await?;
-        if engine::takes_json(cx, self.loaded.flow.flow_type) {
-            Ok(Reply::json(status, engine::body(&self.loaded.flow, shown)))
+        let shown = shown(self.cx, &self.who, &mut self.loaded.flow).await?;
+        engine::save(self.cx, &self.loaded).await.map_err(FlowError::api)?;
+        Ok(self.reply(status, shown))
+    }
+
+    /// The flow as it is shown: with a status to scripts and apps, as its page to browsers.
+    fn reply(&self, status: u16, shown: Shown) -> Reply {
+        let flow = &self.loaded.flow;
+        if engine::takes_json(self.cx, flow.flow_type) {
+            Reply::json(status, engine::body(flow, shown))
         } else {
-            Ok(Reply::see_other(engine::page_of(cx, &self.loaded.flow)))
+            Reply::see_other(engine::page_of(self.cx, flow))
         }
     }
 
@@ -247,6 +300,28 @@ fn new_flow(cx: &Cx, flow_type: FlowType, return_to: Option<String>, current: &C
     flow
 }
 
+/// A settings flow for whoever has just been recovered, not stored yet. It tells so, and leads to `return_to`.
+///
+/// # Errors
+/// If something that the form must ask fails.
+pub(super) async fn after_recovery(
+    cx: &Cx,
+    flow_type: FlowType,
+    who: &IdentityWithCredentials,
+    return_to: Option<String>,
+    told: message::Message,
+) -> Result<Flow, FlowError> {
+    let mut flow = engine::new_flow(cx, flow_type, FlowState::ShowForm, Detail::Settings, return_to);
+    flow.identity_id = Some(who.identity.id);
+    if let Some(return_to) = &flow.return_to {
+        flow.request_url = engine::with_parameter(&flow.request_url, "return_to", return_to);
+    }
+    flow.notes.tell(told);
+    // Methods remember what the form showed when it was opened.
+    shown(cx, who, &mut flow).await?;
+    Ok(flow)
+}
+
 /// Reads the account anew, with its credentials.
 async fn load_who(cx: &Cx, current: &Current) -> Result<IdentityWithCredentials, ApiError> {
     identities::get_with_credentials(cx.store(), current.identity.id)
@@ -255,13 +330,28 @@ async fn load_who(cx: &Cx, current: &Current) -> Result<IdentityWithCredentials,
         .ok_or_else(session::inactive)
 }
 
-fn below_required(cx: &Cx, current: &Current) -> bool {
-    !session::aal::satisfies(cx, cx.config().selfservice.flows.settings.required_aal, &current.session, &current.identity)
+fn below_required(cx: &Cx, session: &Session, identity: &Identity) -> bool {
+    !session::aal::satisfies(cx, cx.config().selfservice.flows.settings.required_aal, session, identity)
+}
+
+/// The answer to a submit of somebody whose session is too weak: the way up, and back to this submit. `None` if it is
+/// strong enough.
+fn step_up_to_submit(cx: &Cx, session: &Session, identity: &Identity, flow: &Flow) -> Option<Reply> {
+    if !below_required(cx, session, identity) {
+        return None;
+    }
+    Some(stronger(cx, flow))
+}
+
+/// The way up for a session that is too weak for a submit, and from there back to it.
+fn stronger(cx: &Cx, flow: &Flow) -> Reply {
+    let url = session::aal::step_up_url(cx, (!flow.is_native()).then_some(cx.request.url.as_str()));
+    if engine::takes_json(cx, flow.flow_type) { Reply::error(session::aal::required(&url)) } else { Reply::see_other(url) }
 }
 
 /// Where somebody must go whose session is too weak to begin; `None` if it is strong enough.
 fn step_up(cx: &Cx, flow_type: FlowType, current: &Current) -> Option<String> {
-    if !below_required(cx, current) {
+    if !below_required(cx, &current.session, &current.identity) {
         return None;
     }
     let back = flow_type == FlowType::Browser && cx.request.parameter("return_to").is_some();
@@ -293,38 +383,9 @@ fn no_session(cx: &Cx) -> Reply {
     }
 }
 
-/// Puts what was typed into an expired form of one's own into the new one.
-async fn carry_over(cx: &Cx, old: &Flow, current: &Current, new: &mut Flow) {
-    if let (Ok(()), Ok(form), Ok(who)) = (owned(old, current), Form::read(&cx.request), load_who(cx, current).await) {
-        keep(cx, &who, &form, new);
-    }
-}
-
-/// Keeps what was typed into a form whose session is over, so that it is there after the next sign-in. Only the browser
-/// that opened the form may do so; if anything is amiss, nothing is kept and nothing is told.
-async fn keep_for_later(cx: &Cx) {
-    let (Ok(id), Ok(form)) = (engine::flow_id(cx), Form::read(&cx.request)) else { return };
-    let Ok(Some(mut loaded)) = engine::load(cx, FlowKind::Settings, id).await else { return };
-    let flow = &mut loaded.flow;
-    let by_its_browser = !flow.is_native() && csrf::same_browser(cx, flow).is_ok() && csrf::check_browser(cx, &form).is_ok();
-    let Some(owner) = flow.identity_id.filter(|_| by_its_browser && !flow.is_expired(cx.now)) else { return };
-    if let Ok(Some(who)) = identities::get_with_credentials(cx.store(), owner).await {
-        keep(cx, &who, &form, flow);
-        if let Err(error) = engine::save(cx, &loaded).await {
-            tracing::debug!(?error, "what was typed without a session is not kept");
-        }
-    }
-}
-
-/// Keeps what was typed for a method at the form's nodes. Methods leave secrets out.
-fn keep(cx: &Cx, who: &IdentityWithCredentials, form: &Form, flow: &mut Flow) {
-    if let Ok(Some(settings)) = method_of(cx, form).map(Method::settings) {
-        settings.keep(cx, who, form, &mut flow.notes);
-    }
-}
-
-fn nothing_waits() -> FlowError {
-    FlowError::tell(message::validation::generic("nothing was submitted, and nothing waits to be finished"))
+/// Why a body is not taken.
+fn unreadable(why: &dyn std::fmt::Display) -> FlowError {
+    FlowError::tell(message::validation::generic(&why.to_string()))
 }
 
 fn no_method() -> FlowError {

@@ -1,62 +1,32 @@
 //! Verification: people prove that an address is theirs. It never ends in a session and never looks at one.
 //!
-//! Begun by itself or, by [`start`], on the way of other flows.
+//! Begun by itself or, by [`start()`], on the way of other flows. Whether anybody owns an address is never told.
 
 pub mod new_address;
+mod prove;
+mod start;
+
+pub use start::start;
 
 use portcullis_model::error::{ApiError, ErrorId};
-use portcullis_model::flow::{Detail, Flow, FlowKind, FlowState, FlowType};
-use portcullis_model::identity::{AddressStatus, Via};
+use portcullis_model::flow::{Detail, Flow, FlowKind, FlowState, FlowType, Notes};
+use portcullis_model::identity::AddressStatus;
 use portcullis_model::message::{self, Message};
 use portcullis_model::normal;
-use portcullis_model::ui::{Group, InputType, Node};
-use portcullis_store::identities::{self, AddressPurpose};
+use portcullis_model::ui::{Group, Node};
+use portcullis_store::identities::AddressPurpose;
 use portcullis_store::{Changes, StoreError};
-use serde_json::Value;
-use uuid::Uuid;
 
+use self::prove::Proof;
 use crate::app::Cx;
 use crate::courier;
+use crate::credential::{address, mail_limit};
+use crate::crypto::tokens::CsrfSecret;
 use crate::flow::engine::{
-    self, After, FlowError, Form, Loaded, Reply, Shown, Unreadable, Verification, answer_error, csrf, return_to,
+    self, CookieChange, Echo, Field, FlowError, Form, Reply, Showing, Shown, Submission, answer_error, csrf, return_to,
 };
 use crate::identity;
-use crate::method::{Method, Unproved, VerificationMethod, VerificationOutcome};
-
-/// Begins a verification of one of the account's addresses on the way of another flow: the challenge is sent, the address
-/// counts as written to, and the client can be told where to go on.
-///
-/// # Errors
-/// If the configured method cannot send.
-pub async fn start(cx: &Cx, after: &mut After<'_>, address: usize) -> Result<(), FlowError> {
-    let Some((method, verification)) = configured(cx) else { return Ok(()) };
-    let Some(to) = after.who.identity.verifiable_addresses.get(address).cloned() else { return Ok(()) };
-    let detail = Detail::Verification {
-        method: method.id().to_owned(),
-        address: Some(to.value.clone()),
-        session_id: after.session.map(|s| s.id),
-    };
-    let mut flow = engine::new_flow(cx, after.flow.flow_type, FlowState::ChooseMethod, detail, after.flow.return_to.clone());
-    // The URL of the flow on whose way it begins carries the way back.
-    flow.request_url.clone_from(&after.flow.request_url);
-    flow.identity_id = Some(after.who.identity.id);
-    if !flow.is_native() {
-        flow.csrf = after.csrf_secret.as_ref().map(csrf::binding_of);
-    }
-    let unproved = Unproved { who: after.who, address: &to };
-    verification.send(cx, after.changes, &mut flow, &unproved, after.transient_payload).await?;
-    engine::insert(cx, after.changes, &flow);
-    if let Some(address) = after.who.identity.verifiable_addresses.get_mut(address) {
-        address.status = AddressStatus::Sent;
-        address.updated_at = cx.now;
-    }
-    after.pending.has_mail = true;
-    if after.pending.verification.is_none() {
-        after.pending.verification =
-            Some(Verification { flow_id: flow.id, address: to.value, url: engine::page_of(cx, &flow), native: flow.is_native() });
-    }
-    Ok(())
-}
+use crate::method::{Method, Recipient, VerificationMethod, VerificationOutcome};
 
 /// Begins a verification flow.
 pub async fn begin(cx: &Cx, flow_type: FlowType) -> Reply {
@@ -71,7 +41,7 @@ async fn try_begin(cx: &Cx, flow_type: FlowType) -> Result<Reply, ApiError> {
     let return_to = return_to::requested(cx)?;
     let mut flow = new_flow(cx, flow_type, return_to)?;
     engine::run_before(cx, &flow).await.map_err(engine::plain)?;
-    let shown = shown(cx, &mut flow).await.map_err(engine::plain)?;
+    let shown = Verifying.shown(cx, &mut flow).await.map_err(engine::plain)?;
     engine::insert_new(cx, &flow).await?;
     Ok(engine::begun(cx, &flow, shown))
 }
@@ -89,13 +59,13 @@ async fn try_fetch(cx: &Cx) -> Result<Reply, ApiError> {
     let mut loaded = engine::load_by_parameter(cx, FlowKind::Verification, "id").await?;
     csrf::same_browser(cx, &loaded.flow)?;
     if loaded.flow.is_expired(cx.now) {
-        return Err(engine::gone(cx, &loaded.flow).id(ErrorId::SelfServiceFlowExpired));
+        return Err(engine::gone(cx, &loaded.flow));
     }
-    let shown = shown(cx, &mut loaded.flow).await.map_err(engine::plain)?;
+    let shown = Verifying.shown(cx, &mut loaded.flow).await.map_err(engine::plain)?;
     Ok(Reply::json(200, engine::body(&loaded.flow, shown)))
 }
 
-/// Takes a submit: an address to write to, or the proof.
+/// Takes a submit: an address to write to, the proof, or a link that was followed.
 pub async fn submit(cx: &Cx) -> Reply {
     let json = cx.request.takes_json();
     match try_submit(cx).await {
@@ -110,13 +80,169 @@ async fn try_submit(cx: &Cx) -> Result<Reply, ApiError> {
     let loaded = engine::load(cx, FlowKind::Verification, id)
         .await?
         .ok_or_else(|| ApiError::not_found("There is no verification flow of this id."))?;
-    let mut submit = Submit { cx, loaded };
+    let mut submit = Submission::new(cx, loaded, Verifying);
     if submit.loaded.flow.is_expired(cx.now) {
         let told = message::verification::expired(submit.loaded.flow.expires_at);
-        return submit.replaced(told, Replacement::Expired).await;
+        return replaced(&submit, told, Replacement::Expired).await;
     }
-    let judged = submit.judge().await;
-    submit.answer(judged).await
+    let judged = judge(&mut submit).await;
+    Ok(submit.answer(judged).await)
+}
+
+/// How verification flows are shown.
+struct Verifying;
+
+/// A submit to a verification flow.
+type Submit<'a> = Submission<'a, Verifying>;
+
+impl Showing for Verifying {
+    async fn shown(&self, cx: &Cx, flow: &mut Flow) -> Result<Shown, FlowError> {
+        let mut ui = engine::ui_for(cx, flow);
+        let carrier = carrier(flow).to_owned();
+        if flow.state == FlowState::PassedChallenge {
+            let destination = return_to::destination(cx, FlowKind::Verification, &carrier, flow.return_to.as_deref());
+            ui.method = "GET";
+            ui.action.clone_from(&destination);
+            let group = of_id(cx, &carrier).map_or(Group::Default, |(_, verification)| verification.group());
+            ui.nodes.push(Node::anchor(group, "continue", &destination, message::label::proceed()));
+        } else if let Some((_, verification)) = of_id(cx, &carrier) {
+            // The method says where the token stands among its nodes.
+            ui.nodes.clear();
+            verification.populate(cx, flow, &mut ui).await?;
+        }
+        engine::dress(flow, &mut ui);
+        Ok(Shown::plain(ui))
+    }
+}
+
+async fn judge(submit: &mut Submit<'_>) -> Result<Reply, FlowError> {
+    let cx = submit.cx;
+    let id = carrier(&submit.loaded.flow).to_owned();
+    let (method, verification) = of_id(cx, &id).ok_or_else(no_method)?;
+    if cx.request.method == "GET" {
+        return match (cx.request.parameter("token"), cx.request.parameter("code")) {
+            (Some(token), _) => {
+                let outcome = verification.follow(cx, &submit.loaded.flow, token).await?;
+                decide(submit, outcome).await
+            }
+            (None, Some(code)) => fill_in_code(submit, code).await,
+            (None, None) => Err(FlowError::tell(message::validation::generic("nothing was submitted"))),
+        };
+    }
+    let form = submit.read_form()?;
+    let typed = match form.field("email") {
+        Field::Text(typed) if !typed.trim().is_empty() => Some(typed.to_owned()),
+        Field::Other(value) => Some(value.to_string()),
+        Field::Absent | Field::Text(_) => None,
+    };
+    let waits = submit.loaded.flow.state == FlowState::SentEmail;
+    let is_answer =
+        verification.takes_answers() && (form.text("code").is_some_and(|code| !code.is_empty()) || (typed.is_none() && waits));
+    check_method(cx, &form, method, is_answer)?;
+    if is_answer {
+        if submit.loaded.flow.state == FlowState::PassedChallenge {
+            return finished(submit).await;
+        }
+        let outcome = verification.submit(cx, &mut submit.loaded.flow, &form).await?;
+        return decide(submit, outcome).await;
+    }
+    let Some(typed) = typed else {
+        let mut notes = Notes::default();
+        notes.tell_at("email", message::validation::required("email"));
+        notes.keep("email", "".into());
+        return Err(FlowError::Invalid(Box::new(notes)));
+    };
+    if let Some(fault) = verification.check_address(cx, &typed) {
+        return Err(FlowError::tell_at("email", fault));
+    }
+    // A finished flow has nothing to guard: whoever asks is sent to a new one.
+    if submit.loaded.flow.state == FlowState::PassedChallenge {
+        return finished(submit).await;
+    }
+    submit.check_csrf(&form)?;
+    send(submit, verification, &typed).await
+}
+
+/// Whether the form is for the method that carries the flow. An answer need not name it.
+fn check_method(cx: &Cx, form: &Form, method: &dyn Method, is_answer: bool) -> Result<(), FlowError> {
+    match form.method() {
+        None if is_answer => Ok(()),
+        Some(named) if named == method.id() => Ok(()),
+        Some(named) if !cx.app.methods.iter().any(|m| m.id() == named && m.verification().is_some()) => {
+            Err(FlowError::tell_at("method", message::validation::generic("there is no such method of verification")))
+        }
+        _ => Err(no_method()),
+    }
+}
+
+/// Acts on what a method judged.
+async fn decide(submit: &mut Submit<'_>, outcome: VerificationOutcome) -> Result<Reply, FlowError> {
+    match outcome {
+        VerificationOutcome::Proved { identity_id, address, via, changes, told_if_used } => {
+            prove::prove(submit, Proof { identity_id, address, via, guards: changes, told_if_used }).await
+        }
+        VerificationOutcome::ShowUi => submit.show(200, Echo::Payload).await,
+        VerificationOutcome::Spent(told) => replaced(submit, told, Replacement::Spent).await.map_err(FlowError::api),
+    }
+}
+
+async fn finished(submit: &Submit<'_>) -> Result<Reply, FlowError> {
+    replaced(submit, message::verification::already_done(), Replacement::Spent).await.map_err(FlowError::api)
+}
+
+/// The link in a mail of the code method: it fills in the code and proves nothing by itself, so that no mail scanner
+/// verifies an address. Whoever opens it may see the flow.
+async fn fill_in_code(submit: &mut Submit<'_>, code: &str) -> Result<Reply, FlowError> {
+    let cx = submit.cx;
+    let secret = cx.request.csrf_secret.clone().unwrap_or_else(|| CsrfSecret::new(cx.rng()));
+    let flow = &mut submit.loaded.flow;
+    if flow.state == FlowState::SentEmail {
+        flow.notes.keep("code", code.into());
+    }
+    if !flow.is_native() {
+        flow.csrf = Some(csrf::binding_of(&secret));
+    }
+    engine::save(cx, &submit.loaded).await.map_err(FlowError::api)?;
+    Ok(Reply::see_other(engine::page_of(cx, &submit.loaded.flow)).cookie(CookieChange::SetCsrf(secret)))
+}
+
+/// Writes to an address, as it was typed. Whether anybody owns it is not told.
+async fn send(submit: &mut Submit<'_>, verification: &dyn VerificationMethod, typed: &str) -> Result<Reply, FlowError> {
+    let cx = submit.cx;
+    let via = address::via_of(typed);
+    let value = normal::address(via, typed);
+    for _ in 0..engine::TRIES {
+        let mut changes = Changes::new();
+        let mut flow = submit.loaded.flow.clone();
+        flow.notes = Default::default();
+        if let Detail::Verification { address, .. } = &mut flow.detail {
+            *address = Some(typed.to_owned());
+        }
+        mail_limit::charge(cx, &mut changes, via, &value).await?;
+        let who = address::owner(cx, AddressPurpose::Verifiable, via, &value).await?;
+        let to = Recipient { who: who.as_ref(), via, address: &value };
+        verification.send(cx, &mut changes, &mut flow, &to, submit.transient_payload.as_ref()).await?;
+        if let Some(who) = &who {
+            let mut new = who.clone();
+            let pending = |a: &&mut portcullis_model::identity::VerifiableAddress| {
+                a.value == value && a.via == via && a.status == AddressStatus::Pending
+            };
+            for address in new.identity.verifiable_addresses.iter_mut().filter(pending) {
+                address.status = AddressStatus::Sent;
+                address.updated_at = cx.now;
+            }
+            identity::update(&mut changes, who, &new);
+        }
+        match submit.commit(changes, flow).await.map_err(mail_limit::or_too_many) {
+            Ok(()) => {
+                courier::ring(&cx.app);
+                return submit.show_saved(200, Echo::Nothing).await;
+            }
+            Err(FlowError::Store(StoreError::Conflict { .. })) => submit.read_again().await?,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(FlowError::Store(StoreError::Busy))
 }
 
 /// Why a new flow takes the place of the submitted one.
@@ -124,264 +250,38 @@ async fn try_submit(cx: &Cx) -> Result<Reply, ApiError> {
 enum Replacement {
     /// Its time was over.
     Expired,
-    /// Its proof was used, its tries are spent, or it is finished.
+    /// Its proof was used or is no good, its tries are spent, or it is finished.
     Spent,
 }
 
-/// A submit that got past the checks of the flow.
-struct Submit<'a> {
-    cx: &'a Cx,
-    loaded: Loaded,
-}
-
-impl Submit<'_> {
-    async fn judge(&mut self) -> Result<Reply, FlowError> {
-        let cx = self.cx;
-        let unreadable = |why: &dyn std::fmt::Display| FlowError::tell(message::validation::generic(&why.to_string()));
-        if cx.request.method == "GET" {
-            return self.fill_in_code().await;
-        }
-        let form = Form::read(&cx.request).map_err(|e: Unreadable| unreadable(&e))?;
-        let payload = engine::transient_payload(&form)?;
-        let carrier = carrier(&self.loaded.flow);
-        let (_, verification) = of_id(cx, &carrier).ok_or_else(no_method)?;
-        if form.method().is_some_and(|m| m != carrier) {
-            return Err(no_method());
-        }
-        let email = form.text("email").filter(|e| !e.trim().is_empty());
-        if form.text("code").is_some_and(|c| !c.is_empty()) || (email.is_none() && self.loaded.flow.state == FlowState::SentEmail)
-        {
-            if self.loaded.flow.state == FlowState::PassedChallenge {
-                return self.replaced(message::verification::already_done(), Replacement::Spent).await.map_err(FlowError::api);
-            }
-            return match verification.submit(cx, &mut self.loaded.flow, &form).await? {
-                VerificationOutcome::Proved { identity_id, address, via, changes } => {
-                    self.prove(identity_id, &address, via, changes).await
-                }
-                VerificationOutcome::ShowUi => self.show(200, Some(payload)).await,
-                VerificationOutcome::Spent(told) => self.replaced(told, Replacement::Spent).await.map_err(FlowError::api),
-            };
-        }
-        self.check_csrf(&form)?;
-        if self.loaded.flow.state == FlowState::PassedChallenge {
-            return self.replaced(message::verification::already_done(), Replacement::Spent).await.map_err(FlowError::api);
-        }
-        let Some(email) = email else {
-            return Err(FlowError::tell_at("email", message::validation::required("email")));
-        };
-        self.send(verification, email, &payload).await
-    }
-
-    /// The link in a mail of the code method: it fills in the code and proves nothing by itself, so that no mail scanner
-    /// verifies an address.
-    async fn fill_in_code(&mut self) -> Result<Reply, FlowError> {
-        let cx = self.cx;
-        let Some(code) = cx.request.parameter("code") else {
-            return Err(FlowError::tell(message::validation::generic("nothing was submitted")));
-        };
-        self.loaded.flow.notes.keep("code", code.into());
-        engine::save(cx, &self.loaded).await.map_err(FlowError::api)?;
-        Ok(Reply::see_other(engine::page_of(cx, &self.loaded.flow)))
-    }
-
-    fn check_csrf(&self, form: &Form) -> Result<(), FlowError> {
-        match self.loaded.flow.flow_type {
-            FlowType::Browser => csrf::check_browser(self.cx, form).map_err(FlowError::api),
-            FlowType::Api => csrf::check_native(self.cx).map_err(|why| FlowError::tell(message::validation::generic(why))),
-        }
-    }
-
-    /// Writes to an address. Whether anybody owns it is not told.
-    async fn send(&mut self, method: &dyn VerificationMethod, typed: &str, payload: &Value) -> Result<Reply, FlowError> {
-        let cx = self.cx;
-        let via = if typed.contains('@') { Via::Email } else { Via::Sms };
-        let value = normal::address(via, typed);
-        for _ in 0..engine::TRIES {
-            let mut changes = Changes::new();
-            let mut flow = self.loaded.flow.clone();
-            flow.notes = Default::default();
-            if let Detail::Verification { address, .. } = &mut flow.detail {
-                *address = Some(typed.to_owned());
-            }
-            let found = identities::find_by_address(cx.store(), AddressPurpose::Verifiable, via, &value).await;
-            let who = match found.map_err(FlowError::Store)? {
-                Some(identity) => identities::get_with_credentials(cx.store(), identity.id).await.map_err(FlowError::Store)?,
-                None => None,
-            };
-            let known = who.as_ref().and_then(|w| Some((w, w.identity.verifiable_addresses.iter().find(|a| a.value == value)?)));
-            match known {
-                Some((who, address)) => {
-                    flow.identity_id = Some(who.identity.id);
-                    let unproved = Unproved { who, address };
-                    method.send(cx, &mut changes, &mut flow, &unproved, Some(payload)).await?;
-                    let mut new = who.clone();
-                    for address in new.identity.verifiable_addresses.iter_mut().filter(|a| a.value == value && !a.verified) {
-                        address.status = AddressStatus::Sent;
-                        address.updated_at = cx.now;
-                    }
-                    identity::update(&mut changes, who, &new);
-                }
-                None => method.send_to_nobody(cx, &mut changes, &mut flow, via, &value, Some(payload)).await?,
-            }
-            let loaded = Loaded { flow, version: self.loaded.version };
-            engine::update(cx, &mut changes, &loaded);
-            match cx.store().commit(changes).await {
-                Ok(_) => {
-                    courier::ring(&cx.app);
-                    self.loaded = Loaded { version: loaded.version + 1, ..loaded };
-                    return self.show_saved(200, Some(payload.clone())).await;
-                }
-                Err(StoreError::Conflict { .. }) => self.read_again().await?,
-                Err(error) => return Err(FlowError::Store(error)),
-            }
-        }
-        Err(FlowError::Store(StoreError::Busy))
-    }
-
-    /// The address was proved: it counts as verified, the flow has passed.
-    async fn prove(&mut self, identity_id: Uuid, address: &str, via: Via, guards: Changes) -> Result<Reply, FlowError> {
-        let cx = self.cx;
-        for _ in 0..engine::TRIES {
-            let mut changes = Changes::new();
-            changes.merge(guards.clone());
-            let Some(who) = identities::get_with_credentials(cx.store(), identity_id).await.map_err(FlowError::Store)? else {
-                return Err(FlowError::tell(message::verification::wrong_code()));
-            };
-            let changed = new_address::take(cx, &mut changes, self.loaded.flow.id, &who).await?;
-            let mut new = changed.unwrap_or_else(|| who.clone());
-            for found in new.identity.verifiable_addresses.iter_mut().filter(|a| a.value == address && a.via == via) {
-                found.verified = true;
-                found.status = AddressStatus::Completed;
-                found.verified_at = Some(cx.now);
-                found.updated_at = cx.now;
-            }
-            let mut flow = self.loaded.flow.clone();
-            flow.state = FlowState::PassedChallenge;
-            flow.notes = Default::default();
-            flow.notes.tell(match via {
-                Via::Email => message::verification::verified(),
-                Via::Sms => message::verification::phone_verified(),
-            });
-            let method = carrier(&flow);
-            let before = who.clone();
-            let mut after = After {
-                flow: &flow,
-                method: &method,
-                who: &mut new,
-                before: Some(&before),
-                session: None,
-                transient_payload: None,
-                changes: &mut changes,
-                csrf_secret: cx.request.csrf_secret.clone(),
-                pending: Default::default(),
-            };
-            engine::run_after(cx, FlowKind::Verification, &mut after).await?;
-            identity::update(&mut changes, &before, &new);
-            let loaded = Loaded { flow, version: self.loaded.version };
-            engine::update(cx, &mut changes, &loaded);
-            match cx.store().commit(changes).await {
-                Ok(_) => {
-                    self.loaded = Loaded { version: loaded.version + 1, ..loaded };
-                    return self.show_saved(200, None).await;
-                }
-                Err(StoreError::Conflict { .. }) => self.read_again().await?,
-                Err(StoreError::Unique(_)) => return Err(FlowError::tell(message::registration::account_exists())),
-                Err(error) => return Err(FlowError::Store(error)),
-            }
-        }
-        // Whoever was first has used the code.
-        let told = message::verification::already_done();
-        self.replaced(told, Replacement::Spent).await.map_err(FlowError::api)
-    }
-
-    async fn read_again(&mut self) -> Result<(), FlowError> {
-        let read = engine::load(self.cx, FlowKind::Verification, self.loaded.flow.id).await.map_err(FlowError::api)?;
-        self.loaded = read.ok_or_else(no_method)?;
-        Ok(())
-    }
-
-    /// Saves the flow and shows it.
-    async fn show(&mut self, status: u16, payload: Option<Value>) -> Result<Reply, FlowError> {
-        engine::save(self.cx, &self.loaded).await.map_err(FlowError::api)?;
-        self.show_saved(status, payload).await
-    }
-
-    async fn show_saved(&mut self, status: u16, payload: Option<Value>) -> Result<Reply, FlowError> {
-        let cx = self.cx;
-        if !engine::takes_json(cx, self.loaded.flow.flow_type) {
-            return Ok(Reply::see_other(engine::page_of(cx, &self.loaded.flow)));
-        }
-        let mut shown = shown(cx, &mut self.loaded.flow).await?;
-        // Only the answer to a wrong code repeats what was sent along.
-        if let (Some(payload), true) =
-            (payload, self.loaded.flow.notes.all_messages().any(|m| m.id == message::verification::wrong_code().id))
-        {
-            shown.beside.insert("transient_payload".into(), payload);
-        }
-        Ok(Reply::json(status, engine::body(&self.loaded.flow, shown)))
-    }
-
-    /// A new flow with a message takes the place of this one.
-    async fn replaced(&self, told: Message, why: Replacement) -> Result<Reply, ApiError> {
-        let cx = self.cx;
-        let old = &self.loaded.flow;
-        let mut new = new_flow(cx, old.flow_type, old.return_to.clone())?;
+/// A new flow with a message takes the place of this one, bound to the browser that submitted.
+async fn replaced(submit: &Submit<'_>, told: Message, why: Replacement) -> Result<Reply, ApiError> {
+    let cx = submit.cx;
+    let old = &submit.loaded.flow;
+    // A link is followed in a browser, whoever asked for it.
+    let followed = cx.request.method == "GET";
+    let flow_type = if followed { FlowType::Browser } else { old.flow_type };
+    let mut new = new_flow(cx, flow_type, old.return_to.clone())?;
+    if why == Replacement::Expired {
         new.request_url.clone_from(&old.request_url);
-        new.csrf.clone_from(&old.csrf);
-        new.notes.tell(told);
-        engine::insert_new(cx, &new).await?;
-        if !engine::takes_json(cx, old.flow_type) {
-            return Ok(Reply::see_other(engine::page_of(cx, &new)));
-        }
-        Ok(match why {
-            Replacement::Expired => Reply::see_other(cx.public_url(&format!("/self-service/verification/flows?id={}", new.id))),
-            Replacement::Spent => Reply::error(
-                ApiError::new(410, "This flow is over. Use the one that is named.")
-                    .id(ErrorId::SelfServiceFlowReplaced)
-                    .beside("use_flow_id", new.id.to_string()),
-            ),
-        })
     }
-
-    async fn answer(mut self, judged: Result<Reply, FlowError>) -> Result<Reply, ApiError> {
-        let cx = self.cx;
-        let json = engine::takes_json(cx, self.loaded.flow.flow_type);
-        let error = match judged {
-            Ok(reply) => return Ok(reply),
-            Err(FlowError::Invalid(notes)) => {
-                self.loaded.flow.notes.replace_messages(*notes);
-                match self.show(400, None).await {
-                    Ok(reply) => return Ok(reply),
-                    Err(error) => engine::plain(error),
-                }
-            }
-            Err(other) => engine::plain(other),
-        };
-        Ok(answer_error(cx, error, json).await)
+    let renewed = CsrfSecret::new(cx.rng());
+    if flow_type == FlowType::Browser {
+        new.csrf = Some(csrf::binding_of(&renewed));
     }
-}
-
-/// The form of a verification flow.
-async fn shown(cx: &Cx, flow: &mut Flow) -> Result<Shown, FlowError> {
-    let mut ui = engine::ui_for(cx, flow);
-    let carrier = carrier(flow);
-    if flow.state == FlowState::PassedChallenge {
-        let destination = return_to::destination(cx, FlowKind::Verification, &carrier, flow.return_to.as_deref());
-        ui.method = "GET";
-        ui.action.clone_from(&destination);
-        ui.nodes.push(Node::anchor(Group::Code, "continue", &destination, message::label::proceed()));
-    } else if let Some((_, verification)) = of_id(cx, &carrier) {
-        // The token stands behind the method's form and before the button that sends again; apps need none then.
-        let token = ui.nodes.remove(0);
-        verification.populate(cx, flow, &mut ui).await?;
-        if !(flow.is_native() && flow.state == FlowState::SentEmail) {
-            let again =
-                ui.nodes.iter().position(|n| n.as_input().is_some_and(|i| i.name == "email" && i.kind == InputType::Submit));
-            ui.nodes.insert(again.unwrap_or(ui.nodes.len()), token);
-        }
-    }
-    engine::dress(flow, &mut ui);
-    Ok(Shown::plain(ui))
+    new.notes.tell(told);
+    engine::insert_new(cx, &new).await?;
+    let json = if followed { cx.request.takes_json() } else { submit.takes_json() };
+    let reply = if json && why == Replacement::Spent {
+        Reply::error(
+            ApiError::new(410, "This flow is over. Use the one that is named.")
+                .id(ErrorId::SelfServiceFlowReplaced)
+                .beside("use_flow_id", new.id.to_string()),
+        )
+    } else {
+        engine::see_instead(cx, &new, json)
+    };
+    Ok(reply.cookie(CookieChange::SetCsrf(renewed)))
 }
 
 fn new_flow(cx: &Cx, flow_type: FlowType, return_to: Option<String>) -> Result<Flow, ApiError> {
@@ -404,10 +304,10 @@ fn of_id<'a>(cx: &'a Cx, id: &str) -> Option<(&'a dyn Method, &'a dyn Verificati
 }
 
 /// The id of the method that carries a flow.
-fn carrier(flow: &Flow) -> String {
+fn carrier(flow: &Flow) -> &str {
     match &flow.detail {
-        Detail::Verification { method, .. } => method.clone(),
-        _ => String::new(),
+        Detail::Verification { method, .. } => method,
+        _ => "",
     }
 }
 

@@ -1,8 +1,9 @@
 //! `code`: one-time codes sent to an address.
 
+mod recovery;
 mod verification;
 
-use super::{Method, VerificationMethod};
+use super::{Method, RecoveryMethod, VerificationMethod};
 
 const ID: &str = "code";
 
@@ -12,6 +13,10 @@ pub(super) struct Code;
 impl Method for Code {
     fn id(&self) -> &'static str {
         ID
+    }
+
+    fn recovery(&self) -> Option<&dyn RecoveryMethod> {
+        Some(self)
     }
 
     fn verification(&self) -> Option<&dyn VerificationMethod> {

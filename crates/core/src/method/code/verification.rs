@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use portcullis_model::flow::{Detail, Flow, FlowKind, FlowState};
 use portcullis_model::identity::Via;
-use portcullis_model::message::{self, validation};
+use portcullis_model::message::{self, Message, validation};
 use portcullis_model::ui::{Group, InputType, Node, Ui};
 use portcullis_store::Changes;
 use portcullis_store::codes;
@@ -14,90 +14,100 @@ use crate::app::Cx;
 use crate::courier::template::{Circumstances, VerificationCode, minutes};
 use crate::courier::{self, Template};
 use crate::credential::code::{self, For, Judged};
-use crate::flow::engine::{FlowError, Form, with_parameter};
+use crate::flow::engine::{self, FlowError, Form, with_parameter};
 use crate::identity;
-use crate::method::{Unproved, VerificationMethod, VerificationOutcome};
+use crate::method::{Recipient, VerificationMethod, VerificationOutcome};
 
 #[async_trait]
 impl VerificationMethod for Code {
+    fn group(&self) -> Group {
+        Group::Code
+    }
+
+    fn takes_answers(&self) -> bool {
+        true
+    }
+
+    fn check_address(&self, _cx: &Cx, _typed: &str) -> Option<Message> {
+        // What is no address of mail counts as a phone number that nobody has.
+        None
+    }
+
     async fn send(
         &self,
         cx: &Cx,
         changes: &mut Changes,
         flow: &mut Flow,
-        to: &Unproved<'_>,
+        to: &Recipient<'_>,
         payload: Option<&Value>,
     ) -> Result<(), FlowError> {
-        codes::void_flow(changes, flow.id, cx.now);
-        let what = For {
-            purpose: FlowKind::Verification,
-            flow_id: flow.id,
-            identity_id: Some(to.who.identity.id),
-            address: &to.address.value,
-            via: to.address.via,
-        };
+        codes::drop_of_flow(changes, flow.id);
+        let (via, address) = (to.via, to.address);
+        let (purpose, expires_at) = (FlowKind::Verification, code::expires_at(cx));
+        let what = For { purpose, flow_id: flow.id, identity_id: to.identity_id(), address, via, expires_at };
         let secret = code::issue(cx, changes, &what);
-        let link = cx.public_url(&format!("/self-service/verification?flow={}", flow.id));
-        let template = Template::VerificationCodeValid(VerificationCode {
-            verification_url: (to.address.via == Via::Email).then(|| with_parameter(&link, "code", &secret)),
-            verification_code: secret,
-            expires_in_minutes: minutes(cx.config().selfservice.methods.code.config.lifespan),
-            identity: identity::view::public(cx, &to.who.identity),
-            circumstances: Circumstances::new(&flow.request_url, payload),
-        });
-        courier::enqueue(cx, changes, &template, to.address.via, &to.address.value);
-        sent(flow, to.address.via);
-        Ok(())
-    }
-
-    async fn send_to_nobody(
-        &self,
-        cx: &Cx,
-        changes: &mut Changes,
-        flow: &mut Flow,
-        via: Via,
-        address: &str,
-        payload: Option<&Value>,
-    ) -> Result<(), FlowError> {
-        codes::void_flow(changes, flow.id, cx.now);
-        if cx.config().selfservice.flows.verification.notify_unknown_recipients && via == Via::Email {
-            let template = Template::VerificationCodeInvalid(Circumstances::new(&flow.request_url, payload));
-            courier::enqueue(cx, changes, &template, via, address);
+        let circumstances = Circumstances::new(&flow.request_url, payload);
+        match to.who {
+            Some(who) => {
+                let link = cx.public_url(&format!("/self-service/verification?flow={}", flow.id));
+                let template = Template::VerificationCodeValid(VerificationCode {
+                    verification_url: (via == Via::Email).then(|| with_parameter(&link, "code", &secret)),
+                    verification_code: secret,
+                    expires_in_minutes: minutes(cx.config().selfservice.methods.code.config.lifespan),
+                    identity: identity::view::public(cx, &who.identity),
+                    circumstances,
+                });
+                courier::enqueue(cx, changes, &template, via, address);
+            }
+            None => {
+                let notify = cx.config().selfservice.flows.verification.notify_unknown_recipients && via == Via::Email;
+                let mut nowhere = Changes::new();
+                let changes = if notify { changes } else { &mut nowhere };
+                courier::enqueue(cx, changes, &Template::VerificationCodeInvalid(circumstances), via, address);
+            }
         }
-        sent(flow, via);
+        flow.state = FlowState::SentEmail;
+        flow.active = Some(ID.to_owned());
+        flow.notes.clear_messages();
+        flow.notes.tell(match via {
+            Via::Email => message::verification::code_sent(),
+            Via::Sms => message::verification::code_sent_by_sms(),
+        });
         Ok(())
     }
 
-    async fn populate(&self, _cx: &Cx, flow: &mut Flow, ui: &mut Ui) -> Result<(), FlowError> {
+    async fn populate(&self, cx: &Cx, flow: &mut Flow, ui: &mut Ui) -> Result<(), FlowError> {
         let address = match &flow.detail {
             Detail::Verification { address, .. } => address.clone(),
             _ => None,
         };
-        match flow.state {
-            FlowState::SentEmail => {
-                ui.nodes.push(Node::input(Group::Code, "method", InputType::Hidden).value(ID.into()));
+        // Apps have no use for the token.
+        let token = (!flow.is_native()).then(|| engine::csrf_node(cx, flow));
+        if flow.state == FlowState::SentEmail {
+            ui.nodes.push(Node::input(Group::Code, "method", InputType::Hidden).value(ID.into()));
+            ui.nodes.push(
+                Node::input(Group::Code, "code", InputType::Text)
+                    .required()
+                    .autocomplete("one-time-code")
+                    .label(message::label::verification_code()),
+            );
+            ui.nodes.push(Node::submit(Group::Code, ID, message::label::proceed()));
+            ui.nodes.extend(token);
+            if let Some(address) = address {
                 ui.nodes.push(
-                    Node::input(Group::Code, "code", InputType::Text)
-                        .required()
-                        .with_input(|i| {
-                            i.autocomplete = Some("one-time-code".to_owned());
-                        })
-                        .label(message::label::verification_code()),
+                    Node::input(Group::Code, "email", InputType::Submit).value(address.into()).label(message::label::resend()),
                 );
-                ui.nodes.push(Node::submit(Group::Code, ID, message::label::proceed()));
-                if let Some(address) = address {
-                    ui.nodes.push(
-                        Node::input(Group::Code, "email", InputType::Submit)
-                            .value(address.into())
-                            .label(message::label::resend()),
-                    );
-                }
             }
-            FlowState::PassedChallenge => {}
-            _ => {
-                ui.nodes.push(Node::input(Group::Code, "email", InputType::Email).required().label(message::label::email()));
-                ui.nodes.push(Node::submit(Group::Code, ID, message::label::proceed()));
-            }
+        } else {
+            let texts_are_sent = cx.config().courier.channels.iter().any(|c| c.id == Via::Sms.as_str());
+            let (kind, label) = if texts_are_sent {
+                (InputType::Text, message::label::email_or_phone())
+            } else {
+                (InputType::Email, message::label::email())
+            };
+            ui.nodes.push(Node::input(Group::Code, "email", kind).required().label(label));
+            ui.nodes.push(Node::submit(Group::Code, ID, message::label::proceed()));
+            ui.nodes.extend(token);
         }
         Ok(())
     }
@@ -114,7 +124,14 @@ impl VerificationMethod for Code {
                 };
                 let mut changes = Changes::new();
                 codes::consume(&mut changes, found.id, cx.now);
-                Ok(VerificationOutcome::Proved { identity_id, address: found.address, via: found.via, changes })
+                let (address, via) = (found.address, found.via);
+                Ok(VerificationOutcome::Proved {
+                    identity_id,
+                    address,
+                    via,
+                    changes,
+                    told_if_used: message::verification::already_done(),
+                })
             }
             Judged::Wrong => {
                 flow.notes.clear_messages();
@@ -126,15 +143,8 @@ impl VerificationMethod for Code {
             ))),
         }
     }
-}
 
-/// The flow waits for the code, and says so.
-fn sent(flow: &mut Flow, via: Via) {
-    flow.state = FlowState::SentEmail;
-    flow.active = Some(ID.to_owned());
-    flow.notes.clear_messages();
-    flow.notes.tell(match via {
-        Via::Email => message::verification::code_sent(),
-        Via::Sms => message::verification::code_sent_by_sms(),
-    });
+    async fn follow(&self, _cx: &Cx, _flow: &Flow, _token: &str) -> Result<VerificationOutcome, FlowError> {
+        Ok(VerificationOutcome::Spent(message::verification::wrong_link()))
+    }
 }

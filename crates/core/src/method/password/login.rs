@@ -13,7 +13,7 @@ use portcullis_store::{Changes, credentials, identities};
 use super::{ID, Password, config, hash_of, node};
 use crate::app::Cx;
 use crate::config::Config;
-use crate::credential::identifier;
+use crate::credential::{guess, identifier};
 use crate::crypto::Secret;
 use crate::flow::engine::{Field, FlowError, Form, json_type};
 use crate::method::{LoginMethod, LoginOutcome, LoginStage, Proved};
@@ -70,7 +70,7 @@ impl LoginMethod for Password {
     async fn submit(
         &self,
         cx: &Cx,
-        _flow: &mut Flow,
+        flow: &mut Flow,
         form: &Form,
         _signed_in: Option<(&Session, &Identity)>,
     ) -> Result<LoginOutcome, FlowError> {
@@ -83,6 +83,7 @@ impl LoginMethod for Password {
         let found = identities::find_by_identifier(cx.store(), &[CredentialType::Password], &normal::identifier(typed))
             .await
             .map_err(FlowError::Store)?;
+        let charged = guess::at_password(cx, flow.id, found.as_ref().map(|who| who.identity.id), typed).await?;
         let hash = found.as_ref().and_then(|who| who.credential(CredentialType::Password)).and_then(hash_of);
         let (Some(who), Some(hash)) = (&found, hash) else {
             // Unknown people wait as long as known ones.
@@ -111,6 +112,8 @@ impl LoginMethod for Password {
         }
         let proof = AuthenticationMethod::new(ID, Aal::Aal1, cx.now);
         let who = found.ok_or_else(wrong)?;
-        Ok(LoginOutcome::Proved(Box::new(Proved { who, proof, changes: Changes::new(), best_effort })))
+        let mut changes = Changes::new();
+        guess::forget(&mut changes, &charged);
+        Ok(LoginOutcome::Proved(Box::new(Proved { who, proof, changes, best_effort })))
     }
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use portcullis_model::credential::CredentialType;
-use portcullis_model::flow::Flow;
+use portcullis_model::flow::{Flow, Notes};
 use portcullis_model::identity::IdentityWithCredentials;
 use portcullis_model::message::{self, validation};
 use portcullis_model::ui::{Group, Node, Ui};
@@ -40,19 +40,24 @@ impl SettingsMethod for Password {
         let identifiers = engine::schema_of(cx, who)?.derive(&who.identity.traits).password;
         policy::check(cx, password, &identifiers).await?;
         let client = cx.hashing_client();
+        let mut change = Change::by(ID, Fresh::Always);
         if let Some(hash) = who.credential(CredentialType::Password).and_then(hash_of) {
             let old = cx.app.passwords.verify(&cx.hash_settings(), hash.to_owned(), Secret::from(password), client).await;
             if old.map_err(FlowError::hashing)?.ok {
-                return Err(FlowError::tell_at("password", message::settings::same_password()));
+                // Told at once, this would tell whoever found a browser open which password is the right one. The work is
+                // the same either way, so that the time that it takes does not tell either.
+                let mut notes = Notes::default();
+                notes.tell_at("password", message::settings::same_password());
+                change.refused = Some(Box::new(notes));
             }
         }
         let hash = cx.app.passwords.hash(&cx.hash_settings(), Secret::from(password), client).await;
-        let mut change = Change::by(ID, Fresh::Always);
         change.set.push(SetCredential {
             kind: CredentialType::Password,
             config: config(&hash.map_err(FlowError::hashing)?),
             version: 1,
             identifiers: None,
+            beside_none: false,
         });
         Ok(SettingsOutcome::Change(Box::new(change)))
     }

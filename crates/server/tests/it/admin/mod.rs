@@ -1,6 +1,7 @@
 //! The admin API.
 
 mod batch;
+mod courier;
 mod credentials;
 mod identities;
 mod list;

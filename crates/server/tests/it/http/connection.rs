@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis::http::listen::Bound;
+use portcullis::http::listen::{self, Bound};
 use portcullis::http::ports::Port;
+use portcullis::http::room::Room;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -21,9 +22,13 @@ struct Server {
 
 impl Server {
     async fn start(app: &TestApp) -> Self {
+        Self::start_with(app, Room::of_this_process()).await
+    }
+
+    async fn start_with(app: &TestApp, room: Room) -> Self {
         let mut listener = app.app.snapshot.load().config.serve.public.clone();
         listener.port = 0;
-        let bound = Bound::open(Port::Public, &listener).await.unwrap();
+        let bound = Bound::open(Port::Public, &listener).await.unwrap().with_room(room);
         let (address, tasks, stop) = (bound.address().unwrap(), TaskTracker::new(), CancellationToken::new());
         tasks.spawn(bound.run(Arc::clone(&app.edge), tasks.clone(), stop.clone()));
         Self { address, tasks, stop }
@@ -31,9 +36,7 @@ impl Server {
 
     /// Asks the server to end; whether it did so within seconds.
     async fn end(&self) -> bool {
-        self.stop.cancel();
-        self.tasks.close();
-        tokio::time::timeout(Duration::from_secs(5), self.tasks.wait()).await.is_ok()
+        listen::drain(&self.tasks, &self.stop, Duration::from_secs(5)).await
     }
 }
 
@@ -89,5 +92,42 @@ async fn a_running_request_is_finished_when_the_server_ends() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     let answer = talk(&mut stream, "{}", "}").await;
     assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    assert!(server.end().await);
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_end_keeps_the_server_no_longer_than_agreed() {
+    let app = TestApp::new().await;
+    let server = Server::start(&app).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"POST /sessions/whoami HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\n\r\n").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let began = std::time::Instant::now();
+    assert!(!listen::drain(&server.tasks, &server.stop, Duration::from_millis(300)).await);
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn idle_connections_make_room_for_those_that_wait() {
+    const ALIVE: &str = "GET /health/alive HTTP/1.1\r\nhost: h\r\n\r\n";
+    let app = TestApp::new().await;
+    let server = Server::start_with(&app, Room::new(2)).await;
+    let mut idle = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        talk(&mut stream, ALIVE, "{\"status\":\"ok\"}").await;
+        idle.push(stream);
+    }
+    // More than there is room for, one after the other: each is served as soon as an idle one has gone.
+    for _ in 0..3 {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        talk(&mut stream, ALIVE, "{\"status\":\"ok\"}").await;
+        idle.push(stream);
+    }
+    assert_eq!(idle[0].read(&mut [0; 1]).await.unwrap(), 0, "the first one was asked to go");
+    let metrics = app.ask(Port::Admin, "GET", "/metrics/prometheus", &[]).await;
+    let text = String::from_utf8(metrics.body.to_vec()).unwrap();
+    let open = text.lines().find_map(|l| l.strip_prefix("portcullis_connections{port=\"public\"} ")).unwrap();
+    assert!(open.parse::<u32>().unwrap() <= 2, "{open}");
     assert!(server.end().await);
 }

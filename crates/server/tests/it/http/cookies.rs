@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Native, Spa, TestApp};
+use crate::support::{Native, Person, Spa, TestApp};
 
 /// SHA-256 of `http://127.0.0.1:4433/`.
 fn name(answer_cookie: &str) -> &str {
@@ -61,4 +61,54 @@ async fn the_name_depends_on_the_base_url_as_written() {
         names.push(name(&cookie).to_owned());
     }
     assert_ne!(names[0], names[1]);
+}
+
+#[tokio::test]
+async fn attributes_are_those_of_the_configuration() {
+    let all = json!({ "domain": "example.org", "path": "/x", "same_site": "Strict", "secure": true });
+    let own = json!({ "name": "portal", "domain": "id.example.org", "path": "/y", "same_site": "None", "secure": "true" });
+    let lasting = "Max-Age=86400; ";
+    for (change, csrf, session_name, session) in [
+        (json!({}), "; Path=/; HttpOnly; SameSite=Lax", "ory_kratos_session", "; Path=/; HttpOnly; SameSite=Lax"),
+        (
+            json!({ "cookies": all }),
+            "; Path=/x; Domain=example.org; HttpOnly; Secure; SameSite=Strict",
+            "ory_kratos_session",
+            "; Path=/x; Domain=example.org; HttpOnly; SameSite=Strict",
+        ),
+        (
+            json!({ "cookies": all, "session": { "cookie": own } }),
+            "; Path=/x; Domain=example.org; HttpOnly; Secure; SameSite=Strict",
+            "portal",
+            "; Path=/y; Domain=id.example.org; HttpOnly; Secure; SameSite=None",
+        ),
+        // Without Secure browsers would drop it.
+        (
+            json!({ "cookies": { "same_site": "None", "secure": "false" } }),
+            "; Path=/; HttpOnly; SameSite=Lax",
+            "ory_kratos_session",
+            "; Path=/; HttpOnly; SameSite=Lax",
+        ),
+        (
+            json!({ "dev": false, "hashers": { "algorithm": "argon2", "argon2": { "memory": "1MB", "iterations": 1 } } }),
+            "; Path=/; HttpOnly; Secure; SameSite=Lax",
+            "ory_kratos_session",
+            "; Path=/; HttpOnly; Secure; SameSite=Lax",
+        ),
+    ] {
+        let app = TestApp::with(change.clone()).await;
+        let mut spa = Spa::new(&app);
+        let begun = spa.get("/self-service/registration/browser").await;
+        let given = begun.cookie("csrf_token_").unwrap();
+        assert!(given.ends_with(&format!("; Max-Age=31536000{csrf}")), "{change}: {given}");
+        let signed_up = spa.sign_up(&Person::named("ada")).await;
+        let given = signed_up.cookie(session_name).unwrap();
+        assert!(given.ends_with(&format!("; {lasting}{}", &session[2..])), "{change}: {given}");
+        // It goes as it came, or browsers would keep it.
+        let gone = spa.sign_out().await.cookie(session_name).unwrap();
+        assert!(gone.starts_with(&format!("{session_name}=; Max-Age=0; ")) && gone.ends_with(session), "{change}: {gone}");
+    }
+    let app = TestApp::with(json!({ "session": { "cookie": { "persistent": false } } })).await;
+    let given = Spa::new(&app).sign_up(&Person::named("ada")).await.cookie("ory_kratos_session").unwrap();
+    assert!(!given.contains("Max-Age") && !given.contains("Expires"), "{given}");
 }

@@ -9,3 +9,5 @@ mod health;
 mod mount;
 mod ports;
 mod return_to;
+mod slow;
+mod tls;

@@ -16,15 +16,18 @@ async fn the_public_port_sends_operators_to_the_admin_port() {
         ("DELETE", "/identities/x/credentials/totp", "http://127.0.0.1:4434/admin/identities/x/credentials/totp"),
         ("DELETE", "/identities/x/sessions", "http://127.0.0.1:4434/admin/identities/x/sessions"),
         ("POST", "/recovery/code", "http://127.0.0.1:4434/admin/recovery/code"),
+        ("POST", "/admin/recovery/link", "http://127.0.0.1:4434/admin/recovery/link"),
+        ("PATCH", "/identities", "http://127.0.0.1:4434/admin/identities"),
+        ("PATCH", "/admin/identities", "http://127.0.0.1:4434/admin/identities"),
+        ("GET", "/courier/messages/x", "http://127.0.0.1:4434/admin/courier/messages/x"),
+        ("DELETE", "/admin/identities/x/sessions", "http://127.0.0.1:4434/admin/identities/x/sessions"),
         ("GET", "/admin/courier/messages", "http://127.0.0.1:4434/admin/courier/messages"),
     ] {
         let answer = app.ask(Port::Public, method, path, &[]).await;
         assert_eq!((answer.status, answer.location()), (307, expected), "{method} {path}");
         assert_eq!(answer.cookies(), [""; 0]);
     }
-    for (method, path) in
-        [("POST", "/admin/recovery/code"), ("GET", "/courier/messages"), ("DELETE", "/admin/identities/x/sessions")]
-    {
+    for (method, path) in [("GET", "/admin/sessions"), ("GET", "/admin/version"), ("POST", "/recovery/codes")] {
         assert_eq!(app.ask(Port::Public, method, path, &[]).await.status, 404, "{method} {path}");
     }
 }

@@ -54,6 +54,20 @@ impl TestApp {
         Self::open(&format!("sqlite://{}", path.display()), change, Proxies::default()).await
     }
 
+    /// Over a database of this name, which is made ready.
+    pub(crate) async fn at(dsn: &str, change: Value) -> Self {
+        Self::open(dsn, change, Proxies::default()).await
+    }
+
+    /// A server that is started over a database file that another one left behind, with that one's clock. `start` is the
+    /// number of the start: each has chance of its own.
+    pub(crate) async fn started_again(path: &Path, clock: Arc<FixedClock>, change: Value, start: u64) -> Self {
+        let dsn = format!("sqlite://{}", path.display());
+        let store = Store::open(&dsn, OpenOptions::default()).await.unwrap();
+        prepare(&store, &dsn).await.unwrap();
+        Self::over(store, clock, change, Proxies::default(), 2 + start).await
+    }
+
     async fn open(dsn: &str, change: Value, proxies: Proxies) -> Self {
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| {

@@ -42,12 +42,10 @@ pub(crate) struct Form {
 impl Form {
     /// The form in an answer.
     pub(crate) fn of(answer: &Answer) -> Self {
-        let csrf = answer.field("csrf_token").unwrap_or_else(|| panic!("no form: {answer:?}"));
-        Self {
-            id: answer.json()["id"].as_str().unwrap().to_owned(),
-            action: answer.action(),
-            csrf: csrf.as_str().unwrap_or_default().to_owned(),
-        }
+        let id = answer.json()["id"].as_str().unwrap_or_else(|| panic!("no form: {answer:?}")).to_owned();
+        // Some forms of apps, and those that administrators make, have no token.
+        let csrf = answer.field("csrf_token").and_then(|token| token.as_str().map(str::to_owned)).unwrap_or_default();
+        Self { id, action: answer.action(), csrf }
     }
 
     /// Fields with this form's token.

@@ -18,7 +18,17 @@ pub(crate) struct Mail {
 impl Mail {
     /// The code in it.
     pub(crate) fn code(&self) -> String {
-        self.data["verification_code"].as_str().unwrap_or_else(|| panic!("no code: {self:?}")).to_owned()
+        self.first(&["verification_code", "recovery_code", "login_code", "registration_code"])
+    }
+
+    /// The link in it.
+    pub(crate) fn link(&self) -> String {
+        self.first(&["verification_url", "recovery_url"])
+    }
+
+    fn first(&self, names: &[&str]) -> String {
+        let found = names.iter().find_map(|name| self.data[*name].as_str());
+        found.unwrap_or_else(|| panic!("none of {names:?}: {self:?}")).to_owned()
     }
 }
 

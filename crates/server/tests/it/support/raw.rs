@@ -31,6 +31,11 @@ impl RawDatabase {
         self.values(table).len()
     }
 
+    /// How many pages (4 KiB) it has, free or not.
+    pub(crate) fn pages(&self) -> i64 {
+        self.open().pragma_query_value(None, "page_count", |row| row.get(0)).unwrap()
+    }
+
     /// Every row of a table: its values as bytes, with their columns' names.
     pub(crate) fn values(&self, table: &str) -> Vec<Vec<(String, Vec<u8>)>> {
         let connection = self.open();

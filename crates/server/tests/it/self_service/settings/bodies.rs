@@ -1,9 +1,9 @@
-//! The settings form: its nodes, what was typed wrongly, and what odd bodies come to. The numbers are the lines of the
-//! acceptance list of settings.
+//! Odd bodies and values: lines 11 to 13 of the acceptance list of settings.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{Browser, Form, Native, Person, Spa, TestApp, schema};
+use super::{profile, signed_up};
+use crate::support::{Browser, Native, Person, TestApp, schema};
 
 /// Traits of many kinds.
 async fn rich() -> TestApp {
@@ -22,17 +22,6 @@ async fn rich() -> TestApp {
         },
     });
     TestApp::with(schema(properties, &["email"])).await
-}
-
-async fn signed_up<'a>(app: &'a TestApp, who: &Person) -> (Spa<'a>, Form) {
-    let mut spa = Spa::new(app);
-    spa.sign_up(who).await;
-    let form = spa.open("settings").await;
-    (spa, form)
-}
-
-fn profile(traits: Value) -> Value {
-    json!({ "method": "profile", "traits": traits })
 }
 
 #[tokio::test]
@@ -111,25 +100,6 @@ async fn line_12_values_are_judged_by_what_they_are() {
 }
 
 #[tokio::test]
-async fn all_faults_are_told_at_once_each_at_its_node_which_keeps_what_was_typed() {
-    let app = rich().await;
-    let (mut spa, form) = signed_up(&app, &Person::named("ada")).await;
-    let answer = spa.submit(&form, profile(json!({ "email": "nobody", "nick": "X", "seats": 1000, "newsletter": "yes" }))).await;
-    assert_eq!(answer.status, 400);
-    for (node, told, typed) in [
-        ("traits.email", vec![4_000_040], json!("nobody")),
-        ("traits.nick", vec![4_000_003, 4_000_004], json!("X")),
-        ("traits.seats", vec![4_000_020], json!(1000)),
-        ("traits.newsletter", vec![4_000_026], json!("yes")),
-    ] {
-        let mut at = answer.told_at(node);
-        at.sort_unstable();
-        assert_eq!((at, answer.field(node)), (told, Some(typed.clone())), "{node}");
-        assert_eq!(spa.flow("settings", &form.id).await.field(node), Some(typed), "{node}, fetched later");
-    }
-}
-
-#[tokio::test]
 async fn line_13_an_unknown_field_is_named_and_leaves_no_node() {
     let app = rich().await;
     let ada = Person::named("ada");
@@ -148,6 +118,25 @@ async fn line_13_an_unknown_field_is_named_and_leaves_no_node() {
     for tags in [json!(["a", "b"]), json!(["a", 1]), json!(["a", "b", "c", "d"])] {
         spa.submit(&form, profile(json!({ "email": ada.email, "tags": tags }))).await;
         assert_eq!(spa.flow("settings", &form.id).await.nodes(), nodes, "{tags}");
+    }
+}
+
+#[tokio::test]
+async fn all_faults_are_told_at_once_each_at_its_node_which_keeps_what_was_typed() {
+    let app = rich().await;
+    let (mut spa, form) = signed_up(&app, &Person::named("ada")).await;
+    let answer = spa.submit(&form, profile(json!({ "email": "nobody", "nick": "X", "seats": 1000, "newsletter": "yes" }))).await;
+    assert_eq!(answer.status, 400);
+    for (node, told, typed) in [
+        ("traits.email", vec![4_000_040], json!("nobody")),
+        ("traits.nick", vec![4_000_003, 4_000_004], json!("X")),
+        ("traits.seats", vec![4_000_020], json!(1000)),
+        ("traits.newsletter", vec![4_000_026], json!("yes")),
+    ] {
+        let mut at = answer.told_at(node);
+        at.sort_unstable();
+        assert_eq!((at, answer.field(node)), (told, Some(typed.clone())), "{node}");
+        assert_eq!(spa.flow("settings", &form.id).await.field(node), Some(typed), "{node}, fetched later");
     }
 }
 
@@ -182,110 +171,4 @@ async fn a_form_is_converted_by_the_schema() {
             "email": ada.email, "seats": 20, "height": 1.5, "newsletter": true, "tags": ["a", "b"], "address": { "city": "Oslo" },
         })
     );
-}
-
-#[tokio::test]
-async fn line_20_each_answer_tells_of_its_own_submit_only() {
-    let app = TestApp::new().await;
-    let ada = Person::named("ada");
-    let (mut spa, form) = signed_up(&app, &ada).await;
-    let wrong_mail = profile(json!({ "email": "nobody" }));
-    let short = json!({ "method": "password", "password": "Zq7-x" });
-    let fine = profile(json!({ "email": ada.email, "name": { "first": "Ada" } }));
-    for (fields, told, state) in [
-        (&wrong_mail, vec![4_000_040], "show_form"),
-        (&wrong_mail, vec![4_000_040], "show_form"),
-        (&short, vec![4_000_032], "show_form"),
-        (&wrong_mail, vec![4_000_040], "show_form"),
-        (&fine, vec![1_050_001], "success"),
-        (&short, vec![4_000_032], "show_form"),
-        (&fine, vec![1_050_001], "success"),
-    ] {
-        let answer = spa.submit(&form, fields.clone()).await;
-        assert_eq!((answer.told(), answer.state()), (told.clone(), state.to_owned()), "{fields}");
-        let fetched = spa.flow("settings", &form.id).await;
-        assert_eq!((fetched.told(), fetched.state()), (told, state.to_owned()), "fetched after {fields}");
-    }
-}
-
-#[tokio::test]
-async fn line_22_the_action_names_its_own_flow_and_return_to_stays() {
-    let app = TestApp::new().await;
-    let ada = Person::named("ada");
-    let mut spa = Spa::new(&app);
-    spa.sign_up(&ada).await;
-    let to = "http://127.0.0.1:4455/after";
-    let begun = spa.get(&format!("/self-service/settings/browser?return_to={to}")).await;
-    let form = Form::of(&begun);
-    for fields in [profile(json!({ "email": "nobody" })), profile(json!({ "email": ada.email }))] {
-        let answer = spa.submit(&form, fields).await;
-        let fetched = spa.flow("settings", &form.id).await;
-        for seen in [&answer, &fetched] {
-            assert_eq!(seen.action(), format!("http://127.0.0.1:4433/self-service/settings?flow={}", form.id));
-            assert_eq!(seen.json()["return_to"], to);
-            assert_eq!(seen.json()["id"], form.id.as_str());
-        }
-    }
-}
-
-#[tokio::test]
-async fn line_23_the_order_of_nodes_is_stable() {
-    let app = TestApp::new().await;
-    let (mut spa, first) = signed_up(&app, &Person::named("ada")).await;
-    let expected = ["csrf_token", "traits.email", "traits.name.first", "traits.name.last", "method", "password", "method"];
-    for _ in 0..8 {
-        let form = spa.open("settings").await;
-        for id in [&first.id, &form.id] {
-            assert_eq!(spa.flow("settings", id).await.nodes(), expected);
-        }
-    }
-    for (off, expected) in [
-        (json!({ "profile": { "enabled": false } }), &["csrf_token", "password", "method"][..]),
-        (
-            json!({ "password": { "enabled": false } }),
-            &["csrf_token", "traits.email", "traits.name.first", "traits.name.last", "method"],
-        ),
-    ] {
-        let app = TestApp::new().await;
-        let ada = Person::named("ada");
-        let mut native = Native::new(&app);
-        native.sign_up(&ada).await;
-        let other = app.reconfigured(json!({ "selfservice": { "methods": off } })).await;
-        let mut native_there = Native::new(&other);
-        native_there.token = native.token;
-        let form = native_there.get("/self-service/settings/api").await;
-        assert_eq!(form.nodes(), expected);
-    }
-}
-
-#[tokio::test]
-async fn line_25_one_cause_gives_one_message_each_time() {
-    let app = TestApp::new().await;
-    let ada = Person::named("ada");
-    let (mut spa, form) = signed_up(&app, &ada).await;
-    let long = "b7Q-".repeat(18) + "x";
-    for (password, told) in [
-        ("", 4_000_002),
-        ("Zq7-x", 4_000_032),
-        (ada.email.as_str(), 4_000_031),
-        (long.as_str(), 4_000_033),
-        (ada.password.as_str(), 4_000_039),
-    ] {
-        for _ in 0..3 {
-            let answer = spa.submit(&form, json!({ "method": "password", "password": password })).await;
-            assert_eq!((answer.told(), answer.told_at("password")), (vec![told], vec![told]), "{password}");
-            assert_eq!(answer.field("password").unwrap_or_default(), Value::Null, "a password never comes back");
-        }
-    }
-}
-
-#[tokio::test]
-async fn line_18_a_passwords_length_is_counted_in_characters() {
-    let app = TestApp::new().await;
-    let (mut spa, form) = signed_up(&app, &Person::named("ada")).await;
-    // Three characters of three bytes each; then eight of two.
-    for (password, told) in [("\u{20ac}\u{65e5}\u{672c}", 4_000_032), ("äöüßéèñç", 1_050_001)] {
-        let answer = spa.submit(&form, json!({ "method": "password", "password": password })).await;
-        assert_eq!(answer.told(), [told], "{password}");
-    }
 }

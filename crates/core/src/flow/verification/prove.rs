@@ -1,0 +1,106 @@
+//! The end of verification: the address counts as verified, and the flow has passed.
+
+use portcullis_model::flow::{FlowKind, FlowState, FlowType};
+use portcullis_model::identity::{AddressStatus, Via};
+use portcullis_model::message::{self, Message};
+use portcullis_store::{Changes, StoreError, identities};
+use uuid::Uuid;
+
+use super::{Replacement, Submit, carrier, new_address, replaced};
+use crate::courier;
+use crate::crypto::tokens::CsrfSecret;
+use crate::flow::engine::{self, After, CookieChange, Echo, FlowError, Reply, Showing as _, csrf};
+use crate::identity;
+
+/// An address that somebody proved.
+pub(super) struct Proof {
+    /// Whose it is.
+    pub(super) identity_id: Uuid,
+    /// The address, in normal form.
+    pub(super) address: String,
+    /// The channel.
+    pub(super) via: Via,
+    /// The used code or link.
+    pub(super) guards: Changes,
+    /// What somebody is told who comes second with it.
+    pub(super) told_if_used: Message,
+}
+
+/// Marks a proved address as verified.
+pub(super) async fn prove(submit: &mut Submit<'_>, proof: Proof) -> Result<Reply, FlowError> {
+    let cx = submit.cx;
+    for _ in 0..engine::TRIES {
+        let mut changes = Changes::new();
+        changes.merge(proof.guards.clone());
+        let found = identities::get_with_credentials(cx.store(), proof.identity_id).await.map_err(FlowError::Store)?;
+        let Some(who) = found else { break };
+        let changed = new_address::take(cx, &mut changes, submit.loaded.flow.id, &who).await?;
+        let mut new = changed.unwrap_or_else(|| who.clone());
+        let mut theirs = new.identity.verifiable_addresses.iter_mut().filter(|a| a.value == proof.address && a.via == proof.via);
+        // An address that was taken away meanwhile is nobody's to prove.
+        let Some(address) = theirs.next() else { break };
+        address.verified = true;
+        address.status = AddressStatus::Completed;
+        address.verified_at = Some(cx.now);
+        address.updated_at = cx.now;
+
+        let mut flow = submit.loaded.flow.clone();
+        flow.state = FlowState::PassedChallenge;
+        flow.notes = Default::default();
+        flow.notes.tell(match proof.via {
+            Via::Email => message::verification::verified(),
+            Via::Sms => message::verification::phone_verified(),
+        });
+        // Whoever brings the proof may see what came of it, also in another browser than the one that began.
+        let browser = flow.flow_type == FlowType::Browser;
+        let fresh = (browser && cx.request.csrf_secret.is_none()).then(|| CsrfSecret::new(cx.rng()));
+        let secret = fresh.clone().or_else(|| cx.request.csrf_secret.clone());
+        if browser {
+            flow.csrf = secret.as_ref().map(csrf::binding_of);
+        }
+        let mut after = After {
+            flow: &flow,
+            method: carrier(&flow),
+            who: &mut new,
+            before: Some(&who),
+            session: None,
+            transient_payload: submit.transient_payload.as_ref(),
+            changes: &mut changes,
+            csrf_secret: secret,
+            pending: Default::default(),
+        };
+        engine::run_after(cx, FlowKind::Verification, &mut after).await?;
+        let has_mail = after.pending.has_mail;
+        identity::update(&mut changes, &who, &new);
+        match submit.commit(changes, flow).await {
+            Ok(()) => {
+                if has_mail {
+                    courier::ring(&cx.app);
+                }
+                return passed(submit, fresh).await;
+            }
+            Err(StoreError::Conflict { what: "codes" }) => break,
+            Err(StoreError::Conflict { .. }) => submit.read_again().await?,
+            Err(error) => return Err(FlowError::Store(error)),
+        }
+    }
+    replaced(submit, proof.told_if_used, Replacement::Spent).await.map_err(FlowError::api)
+}
+
+/// The answer to a proof: the flow, or the way back to its page. `fresh`: the browser had no anti-CSRF secret.
+async fn passed(submit: &mut Submit<'_>, fresh: Option<CsrfSecret>) -> Result<Reply, FlowError> {
+    // A link is followed in a browser, whoever asked for it; scripts say what they want.
+    let followed = submit.cx.request.method == "GET";
+    let page = followed && !submit.cx.request.takes_json();
+    let mut reply = if page {
+        Reply::see_other(engine::page_of(submit.cx, &submit.loaded.flow))
+    } else if let (Some(secret), true) = (&fresh, submit.takes_json()) {
+        let flow = &mut submit.loaded.flow;
+        let shown = submit.showing.shown(&submit.cx.renewed(secret.clone()), flow).await?;
+        Reply::json(200, engine::body(flow, shown))
+    } else {
+        submit.show_saved(200, Echo::Nothing).await?
+    };
+    reply.cookies.extend(fresh.map(CookieChange::SetCsrf));
+    Ok(reply)
+}

@@ -1,0 +1,104 @@
+//! Getting back into an account by a link.
+
+use async_trait::async_trait;
+use portcullis_model::flow::{Detail, Flow, FlowKind, FlowState};
+use portcullis_model::identity::Via;
+use portcullis_model::message::{self, validation};
+use portcullis_model::session::{Aal, AuthenticationMethod};
+use portcullis_model::ui::Ui;
+use portcullis_store::{Changes, codes};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Link, ask_for_address};
+use crate::app::Cx;
+use crate::courier::template::{Circumstances, RecoveryLink};
+use crate::courier::{self, Template};
+use crate::credential::code::For;
+use crate::credential::link::{self, Followed};
+use crate::flow::engine::{FlowError, Form};
+use crate::method::{Issued, Recipient, Recovered, RecoveryMethod, RecoveryOutcome};
+
+/// The method of a session that a recovery link began.
+const PROOF: &str = "link_recovery";
+
+#[async_trait]
+impl RecoveryMethod for Link {
+    fn takes_answers(&self) -> bool {
+        false
+    }
+
+    async fn send(
+        &self,
+        cx: &Cx,
+        changes: &mut Changes,
+        flow: &mut Flow,
+        to: &Recipient<'_>,
+        payload: Option<&Value>,
+    ) -> Result<(), FlowError> {
+        let (via, address) = (to.via, to.address);
+        let (purpose, expires_at) = (FlowKind::Recovery, link::expires_at(cx));
+        let what = For { purpose, flow_id: flow.id, identity_id: to.identity_id(), address, via, expires_at };
+        let url = link::issue(cx, changes, &what);
+        let circumstances = Circumstances::new(&flow.request_url, payload);
+        match to.who {
+            Some(who) => {
+                let mail = RecoveryLink::new(cx, circumstances, &who.identity, url);
+                courier::enqueue(cx, changes, &Template::RecoveryValid(mail), via, address);
+            }
+            None => {
+                let notify = cx.config().selfservice.flows.recovery.notify_unknown_recipients && via == Via::Email;
+                let mut nowhere = Changes::new();
+                let changes = if notify { changes } else { &mut nowhere };
+                courier::enqueue(cx, changes, &Template::RecoveryInvalid(circumstances), via, address);
+            }
+        }
+        flow.state = FlowState::SentEmail;
+        flow.notes.clear_messages();
+        flow.notes.tell(message::recovery::link_sent());
+        Ok(())
+    }
+
+    async fn populate(&self, _cx: &Cx, flow: &mut Flow, ui: &mut Ui) -> Result<(), FlowError> {
+        if let Detail::Recovery { address, .. } = &flow.detail {
+            ask_for_address(address.as_deref(), ui);
+        }
+        Ok(())
+    }
+
+    async fn submit(&self, _cx: &Cx, _flow: &mut Flow, _form: &Form) -> Result<RecoveryOutcome, FlowError> {
+        Err(FlowError::tell_at("email", validation::required("email")))
+    }
+
+    async fn follow(&self, cx: &Cx, flow: &Flow, token: &str) -> Result<RecoveryOutcome, FlowError> {
+        let wrong = message::recovery::wrong_link();
+        match link::follow(cx, FlowKind::Recovery, flow.id, token).await.map_err(FlowError::Store)? {
+            Followed::Right(found) => {
+                let Some(identity_id) = found.identity_id else { return Ok(RecoveryOutcome::Spent(wrong)) };
+                let mut changes = Changes::new();
+                codes::consume(&mut changes, found.id, cx.now);
+                Ok(RecoveryOutcome::Proved(Box::new(Recovered {
+                    identity_id,
+                    address: Some((found.via, found.address)).filter(|(_, address)| !address.is_empty()),
+                    proof: AuthenticationMethod::new(PROOF, Aal::Aal1, cx.now),
+                    changes,
+                    told_if_used: wrong,
+                })))
+            }
+            Followed::Wrong => Ok(RecoveryOutcome::Spent(wrong)),
+            Followed::Late(ended) => Ok(RecoveryOutcome::Spent(message::recovery::expired(ended))),
+        }
+    }
+
+    fn issue(&self, cx: &Cx, changes: &mut Changes, flow: &mut Flow, identity_id: Uuid) -> Issued {
+        let what = For {
+            purpose: FlowKind::Recovery,
+            flow_id: flow.id,
+            identity_id: Some(identity_id),
+            address: "",
+            via: Via::Email,
+            expires_at: flow.expires_at,
+        };
+        Issued { code: None, link: link::issue(cx, changes, &what) }
+    }
+}

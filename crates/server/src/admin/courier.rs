@@ -1,0 +1,62 @@
+//! Messages by the admin API: what was sent to whom, what waits, and what went wrong.
+
+use portcullis_core::app::Cx;
+use portcullis_core::courier;
+use portcullis_core::flow::engine::{Reply, store_error};
+use portcullis_model::error::ApiError;
+use portcullis_store::outbox::{self, MessageStatus};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::http::paging::{self, Sizes};
+
+const PATH: &str = "/admin/courier/messages";
+const SIZES: Sizes = Sizes { default: 10, most: 1000 };
+
+/// `GET /admin/courier/messages`: newest first, of one status or recipient if they are named. Their attempts are not shown.
+pub async fn list(cx: &Cx) -> Reply {
+    page(cx).await.unwrap_or_else(Reply::error)
+}
+
+async fn page(cx: &Cx) -> Result<Reply, ApiError> {
+    let request = &cx.request;
+    let status = request.parameter("status").map(status).transpose()?;
+    let size = SIZES.of_keyset(request, "page_size")?;
+    let after = match request.parameter("page_token") {
+        None => None,
+        Some(text) => Some(
+            paging::read_token(cx, PATH, text)
+                .and_then(|plain| Uuid::parse_str(&plain).ok())
+                .ok_or_else(|| ApiError::bad_request("This page token was not given out by this server."))?,
+        ),
+    };
+    let found = outbox::list(cx.store(), status, request.parameter("recipient"), after, size.saturating_add(1)).await;
+    let mut found = found.map_err(|e| store_error(&e))?;
+    let size_of_page = usize::try_from(size).unwrap_or(usize::MAX);
+    let more = found.len() > size_of_page;
+    found.truncate(size_of_page);
+    let next = found.last().filter(|_| more).map(|message| paging::token(cx, PATH, &message.id.to_string()));
+    let mut shown = Vec::with_capacity(found.len());
+    for message in &found {
+        shown.push(courier::view(&cx.snapshot, message, None).await);
+    }
+    let reply = Reply::json(200, Value::Array(shown));
+    Ok(paging::keyset_links(reply, PATH, request, size, None, next.as_deref()))
+}
+
+/// `GET /admin/courier/messages/{id}`: with its attempts, newest first.
+pub async fn get(cx: &Cx, id: &str) -> Reply {
+    one(cx, id).await.unwrap_or_else(Reply::error)
+}
+
+async fn one(cx: &Cx, id: &str) -> Result<Reply, ApiError> {
+    let id = Uuid::parse_str(id).map_err(|_| ApiError::bad_request("This is no UUID."))?;
+    let found = outbox::get(cx.store(), id).await.map_err(|e| store_error(&e))?;
+    let (message, attempts) = found.ok_or_else(|| ApiError::not_found("There is no message of this id."))?;
+    Ok(Reply::json(200, courier::view(&cx.snapshot, &message, Some(&attempts)).await))
+}
+
+fn status(word: &str) -> Result<MessageStatus, ApiError> {
+    let known = MessageStatus::ALL.into_iter().find(|status| status.as_str() == word);
+    known.ok_or_else(|| ApiError::bad_request("status is one of queued, sent, processing and abandoned."))
+}
