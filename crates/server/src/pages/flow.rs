@@ -8,7 +8,7 @@ use std::time::Duration;
 use askama::Template;
 use portcullis_core::app::Cx;
 use portcullis_core::flow::engine::{Body, CsrfCookie, Reply, return_to, with_parameter};
-use portcullis_core::flow::{login, registration, settings, verification};
+use portcullis_core::flow::{login, recovery, registration, settings, verification};
 use portcullis_core::session;
 use portcullis_model::error::ApiError;
 use portcullis_model::flow::{FlowKind, FlowState};
@@ -85,8 +85,7 @@ async fn fetch(cx: &Cx, kind: FlowKind) -> Reply {
         FlowKind::Login => login::fetch(cx).await,
         FlowKind::Registration => registration::fetch(cx).await,
         FlowKind::Settings => settings::fetch(cx).await,
-        // No recovery can be begun, so there is none to show.
-        FlowKind::Recovery => Reply::error(ApiError::not_found("There is no recovery flow of this id.")),
+        FlowKind::Recovery => recovery::fetch(cx).await,
         FlowKind::Verification => verification::fetch(cx).await,
     }
 }
