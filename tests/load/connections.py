@@ -95,8 +95,8 @@ def main():
     parser.add_argument("--memory", type=float, default=150, help="MiB that the server may hold")
     parser.add_argument("--limit", type=float, default=10, help="milliseconds that the 99th percentile of whoami may take")
     args = parser.parse_args()
-    # The server inherits it, and keeps half of it for each port.
-    wanted = 2 * (args.idle + args.slow + 500)
+    # The server inherits it, and keeps a quarter of it for the other port.
+    wanted = (args.idle + args.slow + 500) * 4 // 3 + 300
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), max(hard, wanted)))

@@ -57,7 +57,7 @@ impl Bound {
     pub async fn open(port: Port, listener: &Listener) -> Result<Self, ListenError> {
         let tls = tls::acceptor(&listener.tls).map_err(|error| ListenError::Tls { port, error })?;
         let open = socket::open(listener).await.map_err(|error| ListenError::Socket { port, error })?;
-        Ok(Self { port, open, tls, room: Room::of_this_process() })
+        Ok(Self { port, open, tls, room: Room::of_port(port) })
     }
 
     /// With another limit of connections.

@@ -9,6 +9,8 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::ports::Port;
+
 /// The most connections of a port, if the system lets the process open as many files. Idle ones hold a few KiB each.
 const MOST: usize = 16_384;
 /// The fewest, however tight the system is.
@@ -40,11 +42,16 @@ impl Room {
         Self { places: Arc::new(Semaphore::new(places)), wanted: watch::Sender::new(()) }
     }
 
-    /// Room for as many connections as this process can hold: half of the files that it may open, less some.
+    /// Room for as many connections as a port of this process can hold: of the files that it may open, less some, three
+    /// quarters are the public port's.
     #[must_use]
-    pub fn of_this_process() -> Self {
-        let files = getrlimit(Resource::Nofile).current.unwrap_or(ENOUGH).saturating_sub(RESERVED) / 2;
-        Self::new(usize::try_from(files).unwrap_or(MOST).clamp(FEWEST, MOST))
+    pub fn of_port(port: Port) -> Self {
+        let files = getrlimit(Resource::Nofile).current.unwrap_or(ENOUGH).saturating_sub(RESERVED) / 4;
+        let share = match port {
+            Port::Public => files.saturating_mul(3),
+            Port::Admin => files,
+        };
+        Self::new(usize::try_from(share).unwrap_or(MOST).clamp(FEWEST, MOST))
     }
 
     /// A place, as soon as there is one. `None` never comes while the room exists.
@@ -104,6 +111,6 @@ mod tests {
 
     #[test]
     fn there_is_room_for_somebody() {
-        assert!(Room::of_this_process().places.available_permits() >= FEWEST);
+        assert!(Room::of_port(Port::Admin).places.available_permits() >= FEWEST);
     }
 }

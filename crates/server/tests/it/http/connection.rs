@@ -22,7 +22,7 @@ struct Server {
 
 impl Server {
     async fn start(app: &TestApp) -> Self {
-        Self::start_with(app, Room::of_this_process()).await
+        Self::start_with(app, Room::of_port(Port::Public)).await
     }
 
     async fn start_with(app: &TestApp, room: Room) -> Self {
