@@ -51,12 +51,13 @@ const BATCH_TIME: Duration = Duration::from_millis(20);
 const BATCH_MIN: u32 = 16;
 
 /// Removes everything that is past its time at `now`, at most `batch` rows at once; a batch that takes longer than 20 ms
-/// makes the next ones smaller. Several sweeps may run at once.
+/// makes the next one smaller, and one that is much faster lets it grow again. Several sweeps may run at once.
 ///
 /// # Errors
 /// What the database says. What was removed before stays removed.
 pub async fn sweep(store: &Store, now: Timestamp, keep: &Retention, batch: u32) -> Result<Swept, StoreError> {
-    let mut broom = Broom { store, batch: batch.max(BATCH_MIN) };
+    let most = batch.max(BATCH_MIN);
+    let mut broom = Broom { store, batch: most, most };
     let before = |kept: Option<Duration>| kept.map(|kept| now.minus(kept));
     let mut swept = Swept::default();
     if let Some(before) = before(keep.parked) {
@@ -101,6 +102,19 @@ pub async fn sweep(store: &Store, now: Timestamp, keep: &Retention, batch: u32) 
 struct Broom<'a> {
     store: &'a Store,
     batch: u32,
+    /// The most rows of a batch.
+    most: u32,
+}
+
+/// The size of the next batch. Without growing, a moment in which the database was busy would make a sweep slow to its end.
+fn next(batch: u32, most: u32, took: Duration) -> u32 {
+    if took > BATCH_TIME {
+        (batch / 2).max(BATCH_MIN)
+    } else if took < BATCH_TIME / 4 {
+        batch.saturating_mul(2).min(most)
+    } else {
+        batch
+    }
 }
 
 impl Broom<'_> {
@@ -115,10 +129,22 @@ impl Broom<'_> {
             if removed < u64::from(self.batch) {
                 return Ok(total);
             }
-            if begun.elapsed() > BATCH_TIME {
-                self.batch = (self.batch / 2).max(BATCH_MIN);
-            }
+            self.batch = next(self.batch, self.most, begun.elapsed());
             tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_follow_the_time_that_they_take() {
+        for (batch, took, wanted) in
+            [(500, 21, 250), (500, 20, 500), (500, 4, 500), (250, 4, 500), (300, 4, 500), (250, 6, 250), (20, 900, 16), (16, 0, 32)]
+        {
+            assert_eq!(next(batch, 500, Duration::from_millis(took)), wanted, "{batch} rows in {took} ms");
         }
     }
 }

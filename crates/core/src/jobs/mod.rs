@@ -35,9 +35,11 @@ pub async fn janitor(app: Arc<App>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(PAUSE) => {}
         }
-        match tidy(&app).await {
-            Ok(swept) => tracing::debug!(?swept, "removed what was past its time"),
-            Err(error) => tracing::warn!(%error, "what is past its time was not removed"),
+        // Each batch is a commit of its own, so a sweep may end between any two.
+        match stop.run_until_cancelled(tidy(&app)).await {
+            None => return,
+            Some(Ok(swept)) => tracing::debug!(?swept, "removed what was past its time"),
+            Some(Err(error)) => tracing::warn!(%error, "what is past its time was not removed"),
         }
     }
 }
