@@ -49,8 +49,9 @@ async fn nothing_that_opens_an_account_is_readable() {
     let path = folder.path().join("db.sqlite");
     let change = json!({ "selfservice": { "flows": {
         "verification": { "enabled": true, "ui_url": format!("{UI}/verification") },
+        "recovery": { "enabled": true, "ui_url": format!("{UI}/recovery") },
         "settings": { "privileged_session_max_age": "1m" },
-    } } });
+    }, "methods": { "code": { "passwordless_enabled": true }, "link": { "enabled": true } } } });
     let app = TestApp::stored_at(&path, change).await;
     let raw = RawDatabase::at(&path);
     let mut secrets = Secrets::default();
@@ -113,6 +114,27 @@ async fn nothing_that_opens_an_account_is_readable() {
     let code = app.newest_mail("countess@example.org").await.code();
     native.submit(&form, json!({ "method": "code", "code": "000000" })).await;
     assert_eq!(native.submit(&form, json!({ "method": "code", "code": code })).await.status, 200);
+
+    // Getting back into an account, and signing in, by what was sent or handed over.
+    let mut lost = Spa::new(&app);
+    let form = lost.open("recovery").await;
+    lost.submit(&form, json!({ "method": "code", "email": grace.email })).await;
+    let code = app.newest_mail(&grace.email).await.code();
+    secrets.add("recovery code", &code);
+    assert_eq!(lost.submit(&form, json!({ "method": "code", "code": code })).await.status, 422);
+    secrets.add_browser(&app, &lost);
+    let whose = lost.get("/sessions/whoami").await.json()["identity"]["id"].clone();
+    let admin = Admin::new(&app);
+    let made = admin.send("POST", "/admin/recovery/code", &json!({ "identity_id": whose })).await.json();
+    secrets.add("handed over code", made["recovery_code"].as_str().unwrap());
+    let made = admin.send("POST", "/admin/recovery/link", &json!({ "identity_id": whose })).await.json();
+    let link = made["recovery_link"].as_str().unwrap();
+    secrets.add("token of a link", link.split("token=").nth(1).unwrap());
+    assert_eq!(Browser::new(&app).get(link).await.status, 303);
+    let form = Form::of(&Native::new(&app).get("/self-service/login/api").await);
+    app.wait(1);
+    Native::new(&app).submit(&form, json!({ "method": "code", "identifier": grace.email })).await;
+    secrets.add("sign-in code", &app.newest_mail(&grace.email).await.code());
 
     // Operators bring a password; an error page is stored; sessions end.
     let brought = "ibex-Kk8-44-lagoon";

@@ -254,6 +254,10 @@ enum Replacement {
 /// A new flow with a message takes the place of this one. Whoever followed a link gets a browser's flow and its page.
 async fn replaced(submit: &Submit<'_>, told: Message, why: Replacement) -> Result<Reply, ApiError> {
     let cx = submit.cx;
+    if enabled(cx).is_err() {
+        // An administrator's flow, which nobody may follow up with one of their own.
+        return Err(ApiError::new(410, "This recovery is over, and none can be begun here. Ask for another code or link."));
+    }
     let old = &submit.loaded.flow;
     let followed = cx.request.method == "GET";
     let flow_type = if followed { FlowType::Browser } else { old.flow_type };

@@ -3,6 +3,7 @@
 mod bodies;
 mod errors;
 mod login;
+mod login_code;
 mod logout;
 mod negotiation;
 mod notices;
@@ -13,3 +14,4 @@ mod recovery_link;
 mod registration;
 mod settings;
 mod verification;
+mod verification_link;

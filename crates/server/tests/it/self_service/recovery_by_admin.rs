@@ -58,6 +58,11 @@ async fn an_app_may_be_meant() {
     let mail = native.post(&shown.action(), &json!({ "method": "code", "email": ada.email })).await;
     assert_eq!(mail.status, 400, "it sends nothing where recovery is off");
     assert!(app.mails().await.is_empty());
+    let passed = ask(&app, "/admin/recovery/code", json!({ "identity_id": id_of(&app, &ada.email).await })).await;
+    let spent = native.flow("recovery", &flow_of(&passed)).await.action();
+    for status in [200, 200, 200, 200, 200, 410] {
+        assert_eq!(native.post(&spent, &json!({ "method": "code", "code": "nope" })).await.status, status);
+    }
     let code = made.json()["recovery_code"].clone();
     let done = native.post(&shown.action(), &json!({ "method": "code", "code": code })).await;
     native.token = done.json()["continue_with"][0]["ory_session_token"].as_str().map(str::to_owned);
