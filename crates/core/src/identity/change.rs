@@ -99,8 +99,11 @@ pub fn update(c: &mut Changes, old: &IdentityWithCredentials, new: &IdentityWith
     }
     if credentials_change {
         identities::touch_credentials(c, id, old.identity.credentials_version);
-        // What waits for a fresh sign-in may be a stranger's, whom this very change is to keep out.
-        parked::end_of_identity(c, id);
+        if !gone.is_empty() || changed.iter().any(|c| old.credential(c.kind).is_some()) {
+            // What waits for a fresh sign-in may be a stranger's, whom this very change is to keep out. A way to sign in
+            // that is merely added keeps nobody out, and the level that it brings is asked for anyway.
+            parked::end_of_identity(c, id);
+        }
         // Those that go first: what they free may be taken by another.
         for credential in gone {
             credentials::delete(c, id, credential.kind);

@@ -3,7 +3,7 @@
 //! What waits is the change itself, sealed, never a password: that is hashed before. It is bound to the flow, the identity
 //! and to who parked it: the browser, by an HttpOnly cookie of which only a hash is kept, or the session, for native
 //! clients; also to the level of the session. It is taken once, in the same commit that applies it, and ends after fifteen
-//! minutes, or when anybody changes the credentials of the account.
+//! minutes, or when a way to sign in to the account is changed or removed.
 
 use std::time::Duration;
 
