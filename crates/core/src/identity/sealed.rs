@@ -101,3 +101,25 @@ fn visit(value: &mut Value, path: &[&str], at: &mut dyn FnMut(&mut Value)) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::random::SeededRng;
+
+    #[test]
+    fn secrets_are_kept_sealed_and_shown_in_clear_without_what_is_the_methods_own() {
+        let keys =
+            Keyring::new(&["a-secret-of-tests".to_owned()], &[], &["a-cipher-secret-of-32-characters".to_owned()], &[], [0; 32]);
+        let (rng, id) = (SeededRng::new(1), Uuid::from_u128(7));
+        let clear = json!({ "totp_url": "otpauth://totp/x?secret=ABC", "last_step": 5 });
+        let kept = keep(&keys, &rng, id, CredentialType::Totp, clear.clone());
+        assert!(kept["totp_url"]["sealed"].is_string() && kept["last_step"] == 5, "{kept}");
+        assert_eq!(read(&keys, id, &kept["totp_url"]).as_deref(), clear["totp_url"].as_str());
+        assert_eq!(read(&keys, id, &clear["totp_url"]).as_deref(), clear["totp_url"].as_str());
+        assert_eq!(read(&keys, Uuid::from_u128(8), &kept["totp_url"]), None, "it is bound to its identity");
+        let shown = json!({ "totp_url": clear["totp_url"] });
+        assert_eq!(show(&keys, id, CredentialType::Totp, kept.clone()), shown);
+        assert_eq!(show(&keys, Uuid::from_u128(8), CredentialType::Totp, kept), json!({ "totp_url": "" }));
+    }
+}

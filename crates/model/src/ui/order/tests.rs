@@ -193,6 +193,19 @@ fn settings_go_by_group_and_else_as_added() {
 }
 
 #[test]
+fn a_group_that_shows_recovery_codes_stands_last() {
+    let nodes = vec![
+        field(Group::LookupSecret, "lookup_secret_codes"),
+        field(Group::LookupSecret, "lookup_secret_confirm"),
+        field(Group::Totp, "totp_qr"),
+        button(Group::Totp, "method", "totp"),
+        field(Group::Default, "csrf_token"),
+    ];
+    let order = ["csrf_token", "totp_qr", "method=totp", "lookup_secret_codes", "lookup_secret_confirm"];
+    check(nodes, sort_settings, &order, false);
+}
+
+#[test]
 fn simple_forms_put_the_token_first() {
     let nodes = vec![field(Group::Code, "email"), button(Group::Code, "method", "code"), field(Group::Default, "csrf_token")];
     check(nodes, sort_simple, &["csrf_token", "email", "method=code"], false);
