@@ -32,7 +32,7 @@ before(async () => {
   for (const kind of ["login", "registration", "settings", "recovery", "verification", "error"]) {
     settings[`SELFSERVICE_FLOWS_${kind.toUpperCase()}_UI_URL`] = `${home}/${kind}`;
   }
-  server = await start(() => settings);
+  server = await start({ settings: () => settings });
   ui = await front(port, server.base);
   browser = await launch();
   page = await browser.newPage({ baseURL: ui.base });
