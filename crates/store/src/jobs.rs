@@ -141,9 +141,16 @@ mod tests {
 
     #[test]
     fn batches_follow_the_time_that_they_take() {
-        for (batch, took, wanted) in
-            [(500, 21, 250), (500, 20, 500), (500, 4, 500), (250, 4, 500), (300, 4, 500), (250, 6, 250), (20, 900, 16), (16, 0, 32)]
-        {
+        for (batch, took, wanted) in [
+            (500, 21, 250),
+            (500, 20, 500),
+            (500, 4, 500),
+            (250, 4, 500),
+            (300, 4, 500),
+            (250, 6, 250),
+            (20, 900, 16),
+            (16, 0, 32),
+        ] {
             assert_eq!(next(batch, 500, Duration::from_millis(took)), wanted, "{batch} rows in {took} ms");
         }
     }

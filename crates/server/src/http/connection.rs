@@ -340,8 +340,9 @@ where
     parked.then(|| {
         let parts = connection.into_parts();
         let mut stream = parts.io.into_inner();
-        // What the protocol has read ahead comes before what it has not.
-        stream.before = if stream.before.is_empty() { parts.read_buf } else { [parts.read_buf, stream.before].concat().into() };
+        // What the protocol has read ahead comes before what it has not. A copy, since even an empty part of its buffer would
+        // keep all of it.
+        stream.before = Bytes::from([&parts.read_buf[..], &stream.before[..]].concat());
         (stream, parts.service)
     })
 }
