@@ -13,7 +13,13 @@ let server;
 let browser;
 
 before(async () => {
-  server = await start({ dev: true, settings: () => ({ SELFSERVICE_FLOWS_VERIFICATION_ENABLED: "true" }) });
+  const everything = {
+    SELFSERVICE_FLOWS_VERIFICATION_ENABLED: "true",
+    SELFSERVICE_FLOWS_RECOVERY_ENABLED: "true",
+    SELFSERVICE_METHODS_TOTP_ENABLED: "true",
+    SELFSERVICE_METHODS_LOOKUP_SECRET_ENABLED: "true",
+  };
+  server = await start({ dev: true, settings: () => everything });
   browser = await launch();
 });
 
@@ -94,6 +100,41 @@ test("settings", async () => {
   await press(page, "Sign out everywhere else");
   await page.getByText("You are signed out everywhere else.").waitFor();
   await check(page, "a single session");
+  await context.close();
+});
+
+test("second factors", async () => {
+  const { context, page } = await arrive(browser, server.base);
+  await signUp(page, "barbara@example.org");
+  await page.goto("/settings");
+  await press(page, "Make new backup codes");
+  // The page begins where the codes are.
+  const codes = page.locator(".card:focus .codes");
+  await codes.waitFor();
+  assert.equal(await codes.getByRole("listitem").count(), 12);
+  await check(page, "backup codes");
+  await page.emulateMedia({ media: "print" });
+  assert.ok(await codes.isVisible());
+  for (const other of ["Profile", "Password"]) assert.ok(!(await page.getByRole("heading", { name: other }).isVisible()), other);
+  assert.ok(await page.getByText("barbara@example.org").first().isVisible(), "paper says whose codes they are");
+  await page.emulateMedia({ media: "screen" });
+  await press(page, "I have kept the backup codes");
+  await page.getByRole("status").waitFor();
+  await page.locator('[name="totp_code"]').fill("000000");
+  await page.locator('button[value="totp"]').click();
+  await page.locator('[name="totp_code"][aria-invalid="true"]:focus').waitFor();
+  await check(page, "refused code of an app");
+  await context.close();
+});
+
+test("recovery", async () => {
+  const { context, page } = await arrive(browser, server.base);
+  await page.goto("/recovery");
+  await check(page, "recovery");
+  await field(page, "E-mail").fill("nobody@example.org");
+  await press(page, "Continue");
+  await page.locator('[name="code"]:focus').waitFor();
+  await check(page, "recovery code");
   await context.close();
 });
 

@@ -133,6 +133,12 @@ fn areas(sections: Vec<Section>, keys_are_factors: bool, begins_at: Option<Group
         }
     }
     for area in &mut areas {
+        // Whatever is set up, things stay where they were.
+        area.parts.sort_by_key(|part| match part.section.group {
+            Group::Totp => 0,
+            Group::Webauthn => 1,
+            _ => 2,
+        });
         if let ("connections", [only]) = (area.id, area.parts.as_mut_slice()) {
             only.heading = None;
         }
@@ -212,7 +218,7 @@ mod tests {
     #[test]
     fn areas_follow_from_nodes() {
         for (factors, expected) in [
-            (true, "profile[-] password[-] passkey[-] factors[Authenticator app, Backup codes, Security keys] connections[-]"),
+            (true, "profile[-] password[-] passkey[-] factors[Authenticator app, Security keys, Backup codes] connections[-]"),
             (false, "profile[-] password[-] passkey[-] webauthn[-] factors[Authenticator app, Backup codes] connections[-]"),
         ] {
             let areas = areas(laid_out(every_method(), json!([])).sections, factors, None);
