@@ -95,10 +95,11 @@ impl Place {
     }
 }
 
-/// A running server. It is killed when it is dropped.
+/// A running server. It is asked to end when it is dropped, so that it tidies up behind itself, and else killed.
 pub(super) struct Server {
     child: Child,
-    pub(super) admin: String,
+    admin: String,
+    public: String,
     log: PathBuf,
 }
 
@@ -110,7 +111,7 @@ impl Server {
         let file = std::fs::File::create(&log).unwrap();
         command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
         let child = command.spawn().unwrap();
-        let mut server = Self { child, admin: format!("127.0.0.1:{admin}"), log };
+        let mut server = Self { child, admin: format!("127.0.0.1:{admin}"), public: format!("127.0.0.1:{public}"), log };
         let end = Instant::now() + PATIENCE;
         while server.get("/health/ready").0 != 200 {
             let ended = server.child.try_wait().unwrap();
@@ -135,29 +136,21 @@ impl Server {
 
     /// Asks the admin port: status and body; 0 if nobody answers.
     pub(super) fn get(&self, path: &str) -> (u16, String) {
-        self.ask(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"))
+        ask(&self.admin, &format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"))
+    }
+
+    /// Asks the public port, likewise.
+    pub(super) fn get_public(&self, path: &str) -> (u16, String) {
+        ask(&self.public, &format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"))
     }
 
     pub(super) fn post(&self, path: &str, body: &Value) -> (u16, String) {
         let body = body.to_string();
-        self.ask(&format!(
+        let request = format!(
             "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
-        ))
-    }
-
-    fn ask(&self, request: &str) -> (u16, String) {
-        let answer = || -> std::io::Result<String> {
-            let mut stream = TcpStream::connect(&self.admin)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            stream.write_all(request.as_bytes())?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer)?;
-            Ok(answer)
-        };
-        let answer = answer().unwrap_or_default();
-        let status = answer.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
-        (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+        );
+        ask(&self.admin, &request)
     }
 
     #[track_caller]
@@ -172,9 +165,29 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let end = Instant::now() + Duration::from_secs(10);
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a request, and reads until the connection is closed.
+fn ask(address: &str, request: &str) -> (u16, String) {
+    let answer = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    let answer = answer().unwrap_or_default();
+    let status = answer.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
+    (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
 }
 
 fn free_port() -> u16 {
