@@ -208,6 +208,16 @@ pub fn revoke(c: &mut Changes, id: Uuid, identity_id: Option<Uuid>, now: Timesta
     }
 }
 
+/// Revokes a session for one who holds its only right to be ended, such as a logout token. Guard: it is not revoked yet; so of
+/// many at once one succeeds.
+pub fn revoke_once(c: &mut Changes, id: Uuid, now: Timestamp) {
+    c.push(
+        "UPDATE sessions SET active = 0, updated_at = $1 WHERE id = $2 AND active = 1",
+        vec![now.into(), id.into()],
+        Expect::One,
+    );
+}
+
 /// Revokes all sessions of an identity that still count at `now`, but for one. The count tells how many.
 pub fn revoke_all(c: &mut Changes, identity_id: Uuid, except: Option<Uuid>, now: Timestamp) {
     c.push(

@@ -1,7 +1,7 @@
 //! Logout: a session ends.
 
 use portcullis_model::error::ApiError;
-use portcullis_store::{Changes, parked, sessions};
+use portcullis_store::{Changes, StoreError, parked, sessions};
 use serde_json::json;
 
 use super::engine::{self, Carrier, CookieChange, Field, Form, MediaType, Reply, answer_error, return_to, store_error};
@@ -45,11 +45,15 @@ async fn try_finish_browser(cx: &Cx) -> Result<Reply, ApiError> {
         return Err(ApiError::forbidden("The logout token does not belong to the session of this browser."));
     }
     let mut changes = Changes::new();
-    sessions::revoke(&mut changes, current.session.id, Some(current.identity.id), cx.now);
+    sessions::revoke_once(&mut changes, current.session.id, cx.now);
     if let Some(handle) = &cx.request.parked_cookie {
         parked::drop_of_holder(&mut changes, &engine::browser_holder(cx, handle));
     }
-    cx.store().commit(changes).await.map_err(|e| store_error(&e))?;
+    cx.store().commit(changes).await.map_err(|e| match e {
+        // The same token at the same moment: it is good for one.
+        StoreError::Conflict { what: "sessions" } => session::inactive(),
+        e => store_error(&e),
+    })?;
     let mut reply =
         if cx.request.takes_json() { Reply::no_content() } else { Reply::see_other(destination(cx, wish.as_deref())) };
     if cx.config().selfservice.flows.logout.clear_browser_data && cx.request.is_https {

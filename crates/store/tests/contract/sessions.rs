@@ -1,5 +1,5 @@
 use portcullis_model::session::Aal;
-use portcullis_store::{Constraint, Store, sessions};
+use portcullis_store::{Constraint, Store, StoreError, sessions};
 use uuid::Uuid;
 
 use crate::support::*;
@@ -44,6 +44,8 @@ async fn a_revoked_session_does_not_change_any_more() {
         assert_eq!(foreign.counts, [0]);
         let own = commit(&store, |c| sessions::revoke(c, one.id, Some(person.id), at(5))).await.expect("committed");
         assert_eq!(own.counts, [1]);
+        let once = commit(&store, |c| sessions::revoke_once(c, one.id, at(6))).await;
+        assert!(matches!(once, Err(StoreError::Conflict { what: "sessions" })), "{once:?}");
         let again = commit(&store, |c| sessions::revoke(c, one.id, None, at(6))).await.expect("committed");
         assert_eq!(again.counts, [0]);
         let found = sessions::get(&store, one.id).await.expect("read").expect("there").0;
