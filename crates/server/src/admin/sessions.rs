@@ -104,7 +104,7 @@ async fn all(cx: &Cx) -> Result<Reply, ApiError> {
     let more = found.len() > size as usize;
     found.truncate(size as usize);
     let next = found.last().filter(|_| more).map(|(s, _)| paging::token(cx, PATH, &s.id.to_string()));
-    let shown = found.iter().map(|(session, identity)| {
+    let show = |(session, identity): &(Session, Identity)| {
         let mut out = view::session(cx, session);
         if !expand.devices {
             out = out.null_devices();
@@ -113,8 +113,8 @@ async fn all(cx: &Cx) -> Result<Reply, ApiError> {
             out = out.identity(cx, identity, Parts::ADMIN_BRIEF);
         }
         out.to_value()
-    });
-    let reply = Reply::json(200, Value::Array(shown.collect()));
+    };
+    let reply = paging::written(&found, show).await;
     Ok(paging::keyset_links(reply, PATH, request, size, None, next.as_deref()))
 }
 

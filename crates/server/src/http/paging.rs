@@ -4,8 +4,9 @@
 
 use portcullis_core::app::Cx;
 use portcullis_core::crypto::Purpose;
-use portcullis_core::flow::engine::{Reply, Request};
+use portcullis_core::flow::engine::{Body, Reply, Request};
 use portcullis_model::error::ApiError;
+use serde_json::Value;
 use url::form_urlencoded;
 
 /// Bounds of a page's size.
@@ -39,6 +40,26 @@ impl Sizes {
             _ => self.default,
         }
     }
+}
+
+/// How many entries of a list are written before others get their turn: about a quarter of a millisecond.
+const TURN: usize = 32;
+
+/// 200 with a list. A long one is written in turns with what else is to be done, so that nobody waits behind all of it.
+pub async fn written<T: Sync>(entries: &[T], show: impl Fn(&T) -> Value + Send + Sync) -> Reply {
+    let mut out = vec![b'['];
+    for (number, entry) in entries.iter().enumerate() {
+        if number > 0 {
+            out.push(b',');
+            if number.is_multiple_of(TURN) {
+                tokio::task::yield_now().await;
+            }
+        }
+        // A value goes into memory: nothing of it can fail.
+        out.extend(serde_json::to_vec(&show(entry)).unwrap_or_default());
+    }
+    out.push(b']');
+    Reply { status: 200, body: Body::Written(out), cookies: Vec::new(), headers: Vec::new() }
 }
 
 /// Whether a parameter is there at all, be it empty.

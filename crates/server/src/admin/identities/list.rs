@@ -4,9 +4,9 @@ use portcullis_core::app::Cx;
 use portcullis_core::flow::engine::{Reply, Request, store_error};
 use portcullis_core::identity::view::{self, Parts};
 use portcullis_model::error::ApiError;
+use portcullis_model::identity::IdentityWithCredentials;
 use portcullis_model::normal;
 use portcullis_store::identities::{self, IdentityFilter, Page};
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::super::super::http::paging::{self, Numbered, Sizes};
@@ -30,15 +30,8 @@ async fn run(cx: &Cx) -> Result<Reply, ApiError> {
     let filter = filter(request)?;
     let by_identifier = matches!(filter, IdentityFilter::Identifier { .. } | IdentityFilter::IdentifierPrefix(_));
     let with_credentials = !include.is_empty() || by_identifier;
-    let show = |list: &[_]| {
-        let views = list.iter().map(|who| {
-            if with_credentials {
-                view::admin(cx, who, &include)
-            } else {
-                view::identity(cx, &who.identity, Parts::ADMIN).to_value()
-            }
-        });
-        Value::Array(views.collect())
+    let show = |who: &IdentityWithCredentials| {
+        if with_credentials { view::admin(cx, who, &include) } else { view::identity(cx, &who.identity, Parts::ADMIN).to_value() }
     };
 
     if paging::has(request, "page") && !paging::has(request, "page_size") && !paging::has(request, "page_token") {
@@ -57,7 +50,7 @@ async fn run(cx: &Cx) -> Result<Reply, ApiError> {
         let found = identities::list_offset(cx.store(), &filter, page.offset(), page.size, with_credentials)
             .await
             .map_err(|e| store_error(&e))?;
-        return Ok(page.links(Reply::json(200, show(&found)), request));
+        return Ok(page.links(paging::written(&found, show).await, request));
     }
 
     let size_name = if paging::has(request, "page_size") { "page_size" } else { "per_page" };
@@ -76,7 +69,7 @@ async fn run(cx: &Cx) -> Result<Reply, ApiError> {
     found.truncate(size as usize);
     let next = found.last().filter(|_| more).map(|last| paging::token(cx, PATH, &last.identity.id.to_string()));
     let first = paging::token(cx, PATH, &Uuid::nil().to_string());
-    let reply = Reply::json(200, show(&found));
+    let reply = paging::written(&found, show).await;
     Ok(paging::keyset_links(reply, PATH, request, size, Some(&first), next.as_deref()))
 }
 
