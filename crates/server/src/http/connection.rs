@@ -58,8 +58,9 @@ impl Limits {
 /// How a connection begins that speaks HTTP/2 (RFC 9113, section 3.4). No request of HTTP/1 begins so.
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// After this long without a request a connection is parked. A busy one never is.
-const PARKED_AFTER: Duration = Duration::from_secs(1);
+/// After this long without a request a connection is parked, so that few wait with buffers when many speak seldom. A busy one
+/// never is.
+const PARKED_AFTER: Duration = Duration::from_millis(250);
 
 const IDLE: u8 = 0;
 const HEAD: u8 = 1;
