@@ -81,8 +81,17 @@ impl Methods {
             let credential = who.credential(kind.kind()).filter(|_| login.serves(config, Aal::Aal1))?;
             Some(kind.first_factors(credential))
         };
-        self.enabled(config).filter_map(of_method).sum()
+        let known = |kind| self.credentials().any(|known| known.kind() == kind);
+        let of_others = who.credentials.iter().filter(|credential| !known(credential.kind)).map(links);
+        self.enabled(config).filter_map(of_method).chain(of_others).sum()
     }
+}
+
+/// The links of a credential that no method here looks after: people sign in by them elsewhere. Links of an organization
+/// are its own.
+fn links(credential: &Credential) -> usize {
+    let links = credential.config.get("providers").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    links.iter().filter(|link| link.get("organization").is_none_or(Value::is_null)).count()
 }
 
 /// A way to prove or change something. Every capability is optional, object-safe and free of HTTP.

@@ -104,7 +104,8 @@ mod tests {
 
     #[test]
     fn items_are_read_one_by_one() {
-        let bytes = [0x18, 0x2a, 0x26, 0x43, 1, 2, 3, 0x62, b'h', b'i', 0x82, 0xf5, 0xf6, 0xa1, 0xc1, 0xfb, 0, 0, 0, 0, 0, 0, 0, 0];
+        let bytes =
+            [0x18, 0x2a, 0x26, 0x43, 1, 2, 3, 0x62, b'h', b'i', 0x82, 0xf5, 0xf6, 0xa1, 0xc1, 0xfb, 0, 0, 0, 0, 0, 0, 0, 0];
         let mut reader = Reader::new(&bytes);
         for expected in [
             Item::Int(42),

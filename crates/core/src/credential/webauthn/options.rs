@@ -42,6 +42,12 @@ impl Site {
         Self { id: rp.id.clone(), name: rp.display_name.clone(), origins }
     }
 
+    /// A site for tests.
+    #[cfg(test)]
+    pub(super) fn at(id: &str, origins: &[&str]) -> Self {
+        Self { id: id.to_owned(), name: id.to_owned(), origins: origins.iter().map(|o| (*o).to_owned()).collect() }
+    }
+
     pub(super) fn has_origin(&self, origin: &str) -> bool {
         self.origins.iter().any(|known| known.eq_ignore_ascii_case(origin))
     }

@@ -349,6 +349,10 @@ async fn shown(cx: &Cx, flow: &mut Flow, who: Option<&IdentityWithCredentials>) 
             }
         }
     }
+    // Apps have no use for a token without anything to send it with.
+    if flow.is_native() && ui.nodes.len() == 1 {
+        ui.nodes.clear();
+    }
     engine::dress(flow, &mut ui);
     order::sort_login(&mut ui);
     Ok(Shown::plain(ui))

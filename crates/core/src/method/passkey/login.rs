@@ -49,9 +49,7 @@ impl LoginMethod for Passkey {
         let options = webauthn::request(&site, user_verification, config(cx).timeouts.login, &pending.challenge(), keys);
         webauthn::script_node(cx, flow, ui);
         let label = message::login::sign_in_with_passkey();
-        ui.nodes.push(
-            webauthn::trigger(flow, GROUP, "passkey_login_trigger", Trigger::UsePasskey, label).value("".into()),
-        );
+        ui.nodes.push(webauthn::trigger(flow, GROUP, "passkey_login_trigger", Trigger::UsePasskey, label).value("".into()));
         let is_native = flow.is_native();
         ui.nodes.push(hidden(GROUP, LOGIN).with_input(|input| {
             if known.is_none() {

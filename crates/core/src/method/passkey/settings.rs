@@ -39,9 +39,7 @@ impl SettingsMethod for Passkey {
         let user = User { handle: handle.as_bytes(), name };
         let options = webauthn::creation(&site, &wish(cx), &pending.challenge(), &user, keys());
         let label = message::settings::add_passkey();
-        ui.nodes.push(
-            webauthn::trigger(flow, GROUP, "passkey_register_trigger", Trigger::AddPasskey, label).value("".into()),
-        );
+        ui.nodes.push(webauthn::trigger(flow, GROUP, "passkey_register_trigger", Trigger::AddPasskey, label).value("".into()));
         ui.nodes.push(webauthn::hidden(GROUP, ADD));
         ui.nodes.push(webauthn::hidden(GROUP, CREATE_DATA).value(options.to_string().into()));
         Ok(())

@@ -105,7 +105,10 @@ impl LoginMethod for WebAuthn {
         let typed = form.text("identifier").unwrap_or_default();
         let mut who = if is_first_step(flow) {
             let who = find(cx, typed).await?.filter(|who| live_keys(cx, who.credential(KIND)).next().is_some());
-            let who = who.ok_or_else(|| FlowError::tell(message::login::unknown_security_key()))?;
+            let Some(who) = who else {
+                flow.notes.forget_typed("identifier");
+                return Err(FlowError::tell(message::login::unknown_security_key()));
+            };
             if answer.is_none() {
                 return Ok(challenge(cx, flow, typed));
             }
