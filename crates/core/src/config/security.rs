@@ -13,6 +13,9 @@ pub struct Security {
     pub account_enumeration: AccountEnumeration,
     /// How often somebody may guess.
     pub guess_limit: GuessLimit,
+    /// Whether security keys and passkeys whose count of signatures went back sign nobody in, a key of our own. Otherwise
+    /// they are marked and their owner is told.
+    pub refuse_copied_keys: bool,
     /// Whether identity schemas may not refer to other documents.
     pub disallow_ref_in_identity_schemas: bool,
 }

@@ -7,3 +7,4 @@ pub mod identifier;
 pub mod link;
 pub mod mail_limit;
 pub mod second_factor;
+pub mod webauthn;

@@ -47,6 +47,9 @@ pub(super) fn changes(before: &IdentityWithCredentials, now: &IdentityWithCreden
                 let (was, is) = (keys(was, list, names), keys(is, list, names));
                 told.extend(is.iter().filter(|key| !was.contains(key)).map(|_| Told::from(added)));
                 told.extend(was.iter().filter(|key| !is.contains(key)).map(|_| Told::from(gone)));
+                if suspicious(config(now)) > suspicious(config(before)) {
+                    told.push(Change::SecurityKeySuspicious.into());
+                }
             }
             Rule::Silent => {}
         }
@@ -67,6 +70,12 @@ pub(super) fn changes(before: &IdentityWithCredentials, now: &IdentityWithCreden
         told.push(Change::Identifier.into());
     }
     told
+}
+
+/// How many keys are marked as possibly copied.
+fn suspicious(config: &Value) -> usize {
+    let keys = config.get("credentials").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    keys.iter().filter(|key| key.pointer("/authenticator/clone_warning") == Some(&Value::Bool(true))).count()
 }
 
 /// All addresses, each once, in order.

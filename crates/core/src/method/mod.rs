@@ -6,9 +6,11 @@
 mod code;
 mod link;
 mod lookup_secret;
+mod passkey;
 mod password;
 mod profile;
 mod totp;
+mod webauthn;
 
 use async_trait::async_trait;
 use portcullis_model::credential::{Credential, CredentialType};
@@ -36,6 +38,8 @@ pub fn all() -> Methods {
         Box::new(link::Link),
         Box::new(totp::Totp),
         Box::new(lookup_secret::LookupSecret),
+        Box::new(webauthn::WebAuthn),
+        Box::new(passkey::Passkey),
     ])
 }
 
@@ -68,6 +72,26 @@ impl Methods {
     pub fn enabled_credentials<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = &'a dyn CredentialKind> {
         self.enabled(config).filter_map(|m| m.credential())
     }
+
+    /// In how many ways somebody can sign in with a first factor now, each key counted. The last one may not be removed.
+    #[must_use]
+    pub fn first_factors(&self, config: &Config, who: &IdentityWithCredentials) -> usize {
+        let of_method = |method: &dyn Method| {
+            let (kind, login) = (method.credential()?, method.login()?);
+            let credential = who.credential(kind.kind()).filter(|_| login.serves(config, Aal::Aal1))?;
+            Some(kind.first_factors(credential))
+        };
+        let known = |kind| self.credentials().any(|known| known.kind() == kind);
+        let of_others = who.credentials.iter().filter(|credential| !known(credential.kind)).map(links);
+        self.enabled(config).filter_map(of_method).chain(of_others).sum()
+    }
+}
+
+/// The links of a credential that no method here looks after: people sign in by them elsewhere. Links of an organization
+/// are its own.
+fn links(credential: &Credential) -> usize {
+    let links = credential.config.get("providers").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    links.iter().filter(|link| link.get("organization").is_none_or(Value::is_null)).count()
 }
 
 /// A way to prove or change something. Every capability is optional, object-safe and free of HTTP.
@@ -133,6 +157,11 @@ pub trait CredentialKind: Send + Sync {
     /// What a stored credential of this type is good for, going by its data alone. A credential that has an identifier
     /// but no secret is good for nothing.
     fn usable(&self, credential: &Credential) -> Usable;
+
+    /// How many first factors a stored credential holds, where it can hold several.
+    fn first_factors(&self, credential: &Credential) -> usize {
+        usize::from(self.usable(credential).first)
+    }
 }
 
 /// Which part of signing in a form is for.
@@ -162,6 +191,8 @@ pub enum LoginOutcome {
     ShowUi,
     /// A challenge is to be sent: the changes are saved together with the flow, which waits for the answer then.
     Challenged(Box<Changes>),
+    /// The form is another one now, which takes a page: the flow is saved, and a script is told where its page is.
+    ShowPage,
     /// The method answers by itself.
     Answered(Box<Reply>),
 }
@@ -215,8 +246,13 @@ pub trait LoginMethod: Send + Sync {
         Ok(())
     }
 
+    /// Whether a flow waits for the answer to a challenge of this method that was not sent anywhere, but is in the form.
+    fn stands_alone(&self, _cx: &Cx, _flow: &Flow) -> bool {
+        false
+    }
+
     /// The form of a flow that waits for the answer to this method's challenge, or has got it: it stands alone. `None` if
-    /// the method sends no challenges.
+    /// the method has no challenges, or has no use for this one any more.
     ///
     /// # Errors
     /// If something that it must ask fails.

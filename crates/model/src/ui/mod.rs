@@ -19,11 +19,16 @@ pub struct Ui {
     pub action: String,
     /// The HTTP method by which it goes there; always `POST`.
     pub method: &'static str,
-    /// The form's parts, in order.
+    /// The form's parts, in order; `null` to front ends if there are none.
+    #[serde(serialize_with = "null_if_empty")]
     pub nodes: Vec<Node>,
     /// Messages about the form as a whole.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<Message>,
+}
+
+fn null_if_empty<S: serde::Serializer>(nodes: &[Node], serializer: S) -> Result<S::Ok, S::Error> {
+    (!nodes.is_empty()).then_some(nodes).serialize(serializer)
 }
 
 impl Ui {

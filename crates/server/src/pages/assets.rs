@@ -5,9 +5,10 @@
 use std::sync::LazyLock;
 
 use http::HeaderValue;
-use http::header::{CACHE_CONTROL, ETAG, X_CONTENT_TYPE_OPTIONS};
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, ETAG, X_CONTENT_TYPE_OPTIONS};
 use portcullis_core::app::Cx;
 use portcullis_core::config::Config;
+use portcullis_core::credential::webauthn;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
@@ -96,6 +97,10 @@ pub(super) static SCRIPT: LazyLock<Asset> =
 pub(super) static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new(ICON_PATH, "image/svg+xml", include_str!("assets/portcullis.svg")));
 
+/// The script that calls the browser's Web Authentication API, for all front ends.
+static KEYS: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new(webauthn::SCRIPT_PATH, "text/javascript; charset=utf-8", webauthn::SCRIPT));
+
 /// The style sheet on the admin port.
 pub(super) static MAILBOX_STYLE: LazyLock<Asset> = LazyLock::new(|| Asset::of_admin(&STYLE, MAILBOX_STYLE_PATH));
 /// The script on the admin port.
@@ -118,6 +123,15 @@ pub(super) fn icon(cx: &Cx) -> Response {
     ICON.answer(cx)
 }
 
+/// `GET /.well-known/ory/webauthn.js`. Pages of other origins load it with its digest, which takes CORS; it is no secret.
+pub(super) fn keys(cx: &Cx) -> Response {
+    let mut response = reply::content(200, KEYS.content_type, KEYS.content);
+    if cx.request.header("origin").is_some() {
+        response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    }
+    response
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,7 +147,7 @@ mod tests {
 
     #[test]
     fn nothing_is_loaded_from_elsewhere() {
-        for asset in [&STYLE, &SCRIPT, &ICON] {
+        for asset in [&STYLE, &SCRIPT, &ICON, &KEYS] {
             let foreign = asset
                 .content
                 .match_indices("http")

@@ -19,6 +19,7 @@ mod texts;
 
 use portcullis_core::app::Cx;
 use portcullis_core::config::Config;
+use portcullis_core::credential::webauthn;
 use portcullis_core::flow::engine::{Request, Wants};
 use portcullis_model::flow::FlowKind;
 
@@ -58,6 +59,7 @@ pub fn rows() -> Vec<Row> {
         page(Methods::GET, "/error", |c| c.selfservice.flows.error.ui_url.is_none(), |cx| Box::pin(problem::page(cx))),
         direct(Methods::GET, assets::STYLE_PATH, |_, cx, _| Box::pin(async { assets::style(cx) })),
         direct(Methods::GET, assets::SCRIPT_PATH, |_, cx, _| Box::pin(async { assets::script(cx) })),
+        direct(Methods::GET, webauthn::SCRIPT_PATH, |_, cx, _| Box::pin(async { assets::keys(cx) })),
         direct(Methods::GET, assets::ICON_PATH, |_, cx, _| Box::pin(async { assets::icon(cx) })),
     ]
 }

@@ -114,6 +114,7 @@ fn the_rest() {
     assert_eq!((k.http.request_config.method.as_str(), &k.http.request_config.body), ("POST", &None));
     assert_eq!(c.log.level, LogLevel::Info);
     assert!(!c.security.account_enumeration.mitigate && !c.security.disallow_ref_in_identity_schemas);
+    assert!(!c.security.refuse_copied_keys);
     assert_eq!((c.security.guess_limit.max_tries, c.security.guess_limit.window), (10, 5 * MINUTE));
     assert!(!c.clients.http.disallow_private_ip_ranges && !c.clients.smtp.disallow_private_ip_ranges);
     assert_eq!((c.clients.http.private_ip_exception_urls.len(), c.clients.web_hook.header_allowlist.len()), (0, 17));

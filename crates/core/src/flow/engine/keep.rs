@@ -1,8 +1,11 @@
 //! Keeping flows: sealed under the flow keys, guarded by a version.
 
+use std::collections::BTreeMap;
+
 use portcullis_model::error::ApiError;
 use portcullis_model::flow::{Flow, FlowKind};
 use portcullis_store::{Changes, flows};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::fault::store_error;
@@ -109,6 +112,15 @@ pub async fn save_unchanged(cx: &Cx, loaded: &Loaded) -> Result<bool, ApiError> 
         Err(portcullis_store::StoreError::Conflict { .. }) => Ok(false),
         Err(error) => Err(store_error(&error)),
     }
+}
+
+/// Saves what methods remember of a form that was built just now, if it is more than they did before: a challenge that is
+/// shown, a secret. `false` if somebody else was faster: then the flow is to be read and its form built again.
+///
+/// # Errors
+/// If the database fails.
+pub async fn remembers(cx: &Cx, loaded: &Loaded, before: &BTreeMap<String, Value>) -> Result<bool, ApiError> {
+    Ok(loaded.flow.methods == *before || save_unchanged(cx, loaded).await?)
 }
 
 fn row(cx: &Cx, flow: &Flow, version: i64) -> flows::FlowRow {

@@ -18,11 +18,11 @@ mod show;
 mod submission;
 
 pub use after::{After, Pending, Verification, run_after, run_before, run_deciding};
-pub use change::{Change, Fresh, SetCredential};
+pub use change::{Change, Edit, EditList, Fresh, SetCredential};
 pub use expired::{expired, gone, replaced};
 pub use fault::{FlowError, answer_error, error_page, plain, store_error};
 pub use form::{Field, Form, Unreadable, json_type, transient_payload};
-pub use keep::{Loaded, begin, flow_id, insert, insert_new, load, load_by_parameter, save, save_unchanged, update};
+pub use keep::{Loaded, begin, flow_id, insert, insert_new, load, load_by_parameter, remembers, save, save_unchanged, update};
 pub use parked::{
     Parked, of_browser as browser_holder, of_session as session_holder, park, prolong_parking, take_parked, unpark,
 };

@@ -87,7 +87,16 @@ async fn try_fetch(cx: &Cx) -> Result<Reply, ApiError> {
         return Err(engine::gone(cx, &loaded.flow).id(ErrorId::SelfServiceFlowExpired));
     }
     let who = who_it_is_about(cx, &loaded.flow).await?;
-    let shown = shown(cx, &mut loaded.flow, who.as_ref()).await.map_err(engine::plain)?;
+    let mut tries = 0;
+    let shown = loop {
+        let remembered = loaded.flow.methods.clone();
+        let shown = shown(cx, &mut loaded.flow, who.as_ref()).await.map_err(engine::plain)?;
+        tries += 1;
+        if tries == engine::TRIES || engine::remembers(cx, &loaded, &remembered).await? {
+            break shown;
+        }
+        loaded = engine::load_by_parameter(cx, FlowKind::Login, "id").await?;
+    };
     Ok(Reply::json(200, engine::body(&loaded.flow, shown)))
 }
 
@@ -183,6 +192,7 @@ impl Submit<'_> {
                 LoginOutcome::Proved(proved) => *proved,
                 LoginOutcome::Answered(reply) => return Ok(*reply),
                 LoginOutcome::ShowUi => return self.show(400, true).await,
+                LoginOutcome::ShowPage => return self.show_page().await,
                 LoginOutcome::Challenged(changes) => match self.challenge(*changes).await {
                     Ok(reply) => return Ok(reply),
                     Err(FlowError::Store(StoreError::Conflict { .. })) => {
@@ -241,6 +251,24 @@ impl Submit<'_> {
         let shown = shown(cx, &mut self.loaded.flow, self.who.as_ref()).await?;
         engine::save(cx, &self.loaded).await.map_err(FlowError::api)?;
         Ok(self.present(shown, status, taken))
+    }
+
+    /// Saves the flow and sends the person to its page.
+    async fn show_page(&mut self) -> Result<Reply, FlowError> {
+        let cx = self.cx;
+        let page = engine::page_of(cx, &self.loaded.flow);
+        // What methods remember of the form is saved with it.
+        shown(cx, &mut self.loaded.flow, self.who.as_ref()).await?;
+        engine::save(cx, &self.loaded).await.map_err(FlowError::api)?;
+        Ok(if engine::takes_json(cx, self.loaded.flow.flow_type) {
+            Reply::error(
+                ApiError::new(422, "The form has changed. Send the browser to its page, which is named.")
+                    .id(ErrorId::BrowserLocationChangeRequired)
+                    .beside("redirect_browser_to", page),
+            )
+        } else {
+            Reply::see_other(page)
+        })
     }
 
     fn present(&self, mut shown: Shown, status: u16, taken: bool) -> Reply {
@@ -321,6 +349,10 @@ async fn shown(cx: &Cx, flow: &mut Flow, who: Option<&IdentityWithCredentials>) 
             }
         }
     }
+    // Apps have no use for a token without anything to send it with.
+    if flow.is_native() && ui.nodes.len() == 1 {
+        ui.nodes.clear();
+    }
     engine::dress(flow, &mut ui);
     order::sort_login(&mut ui);
     Ok(Shown::plain(ui))
@@ -328,11 +360,12 @@ async fn shown(cx: &Cx, flow: &mut Flow, who: Option<&IdentityWithCredentials>) 
 
 /// The form of the method whose challenge waits for an answer, or has got it; `None` if none does.
 async fn populate_waiting(cx: &Cx, flow: &Flow, ui: &mut Ui) -> Result<Option<Arranged>, FlowError> {
-    if !matches!(flow.state, FlowState::SentEmail | FlowState::PassedChallenge) {
-        return Ok(None);
-    }
-    let active = cx.app.methods.enabled(cx.config()).find(|m| Some(m.id()) == flow.active.as_deref());
-    match active.and_then(|m| m.login()) {
+    let was_sent = matches!(flow.state, FlowState::SentEmail | FlowState::PassedChallenge);
+    let waits = |method: &&dyn Method| match flow.active.as_deref() {
+        Some(active) if was_sent => active == method.id(),
+        _ => !was_sent && method.login().is_some_and(|login| login.stands_alone(cx, flow)),
+    };
+    match cx.app.methods.enabled(cx.config()).find(waits).and_then(|m| m.login()) {
         Some(login) => login.populate_waiting(cx, flow, ui).await,
         None => Ok(None),
     }

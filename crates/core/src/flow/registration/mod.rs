@@ -78,7 +78,16 @@ async fn try_fetch(cx: &Cx) -> Result<Reply, ApiError> {
     if loaded.flow.is_expired(cx.now) {
         return Err(engine::gone(cx, &loaded.flow).id(ErrorId::SelfServiceFlowExpired));
     }
-    let shown = shown(cx, &mut loaded.flow).await.map_err(engine::plain)?;
+    let mut tries = 0;
+    let shown = loop {
+        let remembered = loaded.flow.methods.clone();
+        let shown = shown(cx, &mut loaded.flow).await.map_err(engine::plain)?;
+        tries += 1;
+        if tries == engine::TRIES || engine::remembers(cx, &loaded, &remembered).await? {
+            break shown;
+        }
+        loaded = engine::load_by_parameter(cx, FlowKind::Registration, "id").await?;
+    };
     Ok(Reply::json(200, engine::body(&loaded.flow, shown)))
 }
 
@@ -200,31 +209,32 @@ impl Submit<'_> {
     /// Sends a method's challenge and shows the flow, which waits for the answer.
     async fn challenge(&mut self, mut changes: Changes) -> Result<Reply, FlowError> {
         let cx = self.cx;
+        let shown = shown(cx, &mut self.loaded.flow).await?;
         engine::update(cx, &mut changes, &self.loaded);
         cx.store().commit(changes).await.map_err(mail_limit::or_too_many)?;
         self.loaded.version += 1;
         courier::ring(&cx.app);
-        self.show_saved(400, 303, true).await
+        Ok(self.present(shown, 400, 303, true))
     }
 
     /// Saves the flow and shows it. `taken`: the submit was a step, not refused.
     async fn show(&mut self, status: u16, redirect: u16, taken: bool) -> Result<Reply, FlowError> {
+        // What methods remember of the form is saved with it.
+        let shown = shown(self.cx, &mut self.loaded.flow).await?;
         engine::save(self.cx, &self.loaded).await.map_err(FlowError::api)?;
-        self.show_saved(status, redirect, taken).await
+        Ok(self.present(shown, status, redirect, taken))
     }
 
-    async fn show_saved(&mut self, status: u16, redirect: u16, taken: bool) -> Result<Reply, FlowError> {
-        let cx = self.cx;
-        if !engine::takes_json(cx, self.loaded.flow.flow_type) {
-            return Ok(Reply::redirect(redirect, engine::page_of(cx, &self.loaded.flow)));
+    fn present(&self, mut shown: Shown, status: u16, redirect: u16, taken: bool) -> Reply {
+        let (cx, flow) = (self.cx, &self.loaded.flow);
+        if !engine::takes_json(cx, flow.flow_type) {
+            return Reply::redirect(redirect, engine::page_of(cx, flow));
         }
-        let mut shown = shown(cx, &mut self.loaded.flow).await?;
         if taken {
-            shown
-                .beside
-                .insert("transient_payload".into(), self.transient_payload.clone().unwrap_or_else(|| serde_json::json!({})));
+            let payload = self.transient_payload.clone().unwrap_or_else(|| serde_json::json!({}));
+            shown.beside.insert("transient_payload".into(), payload);
         }
-        Ok(Reply::json(status, engine::body(&self.loaded.flow, shown)))
+        Reply::json(status, engine::body(flow, shown))
     }
 
     async fn answer(mut self, judged: Result<Reply, FlowError>) -> Reply {

@@ -109,7 +109,7 @@ async fn attempt(
         return without_change(submit, change, waiting).await;
     }
     if change.is_overtaken(&submit.who) {
-        let told = "this was set up meanwhile; look at the form again";
+        let told = "this was changed meanwhile; look at the form again";
         return Err(FlowError::tell(message::validation::generic(told)));
     }
     let schema = engine::schema_of(cx, &submit.who)?;

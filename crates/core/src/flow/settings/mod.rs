@@ -87,9 +87,8 @@ async fn try_fetch(cx: &Cx) -> Result<Reply, ApiError> {
         let remembered = loaded.flow.methods.clone();
         let shown = shown(cx, &who, &mut loaded.flow).await.map_err(engine::plain)?;
         tries += 1;
-        // A form that shows something new, such as a secret since the old one was unlinked elsewhere, must remember it.
-        let is_new = loaded.flow.methods != remembered;
-        if !is_new || tries == engine::TRIES || engine::save_unchanged(cx, &loaded).await? {
+        // A form may show something new, such as a secret since the old one was unlinked elsewhere.
+        if tries == engine::TRIES || engine::remembers(cx, &loaded, &remembered).await? {
             break shown;
         }
         loaded = engine::load_by_parameter(cx, FlowKind::Settings, "id").await?;

@@ -4,6 +4,7 @@
 //! opens or finds the account (credentials, identifiers, addresses) is not guessed at: such a change is refused, and the
 //! form shows what is there now.
 
+use portcullis_model::credential::CredentialType;
 use portcullis_model::flow::Flow;
 use portcullis_model::identity::IdentityWithCredentials;
 use portcullis_model::message;
@@ -23,7 +24,8 @@ pub(super) fn check_credentials(
     now: &IdentityWithCredentials,
 ) -> Result<(), FlowError> {
     let data = |who: &IdentityWithCredentials, kind| who.credential(kind).map(|c| c.config.clone());
-    if change.credentials().any(|kind| data(decided_on, kind) != data(now, kind)) {
+    let all = CredentialType::ALL.into_iter().filter(|_| change.takes_away());
+    if change.credentials().chain(all).any(|kind| data(decided_on, kind) != data(now, kind)) {
         return Err(refused("the ways to sign in to this account were changed meanwhile; look at the form and send it again"));
     }
     Ok(())

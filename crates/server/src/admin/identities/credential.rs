@@ -1,7 +1,7 @@
 //! Deleting one credential of an identity.
 
 use portcullis_core::app::Cx;
-use portcullis_core::config::Config;
+use portcullis_core::credential::webauthn;
 use portcullis_core::flow::engine::Reply;
 use portcullis_model::credential::{Credential, CredentialType};
 use portcullis_model::error::ApiError;
@@ -23,13 +23,13 @@ pub async fn delete_credential(cx: &Cx, id: &str, kind: &str) -> Reply {
 async fn remove(cx: &Cx, id: &str, kind: &str) -> Result<(), ApiError> {
     let id = id_of(id)?;
     let identifier = cx.request.parameter("identifier");
-    change(cx, id, |old| without(cx.config(), old, kind.parse().ok(), identifier)).await?;
+    change(cx, id, |old| without(cx, old, kind.parse().ok(), identifier)).await?;
     Ok(())
 }
 
 /// The identity without the credential.
 fn without(
-    config: &Config,
+    cx: &Cx,
     old: &IdentityWithCredentials,
     kind: Option<CredentialType>,
     identifier: Option<&str>,
@@ -46,11 +46,11 @@ fn without(
         Type::Totp | Type::LookupSecret => new.credentials.retain(|c| c.kind != kind),
         Type::Webauthn => edit(&mut new, kind, |c| keep_keys(c, is_passwordless)),
         Type::Password => {
-            keep_one_first_factor(config, old)?;
+            keep_one_first_factor(cx, old, 1)?;
             edit(&mut new, kind, |c| c.config = json!({}));
         }
         Type::Oidc | Type::Saml => {
-            keep_one_first_factor(config, old)?;
+            keep_one_first_factor(cx, old, 1)?;
             let identifier = identifier.ok_or_else(|| {
                 ApiError::bad_request("The parameter identifier must say which link is meant, as provider:subject.")
             })?;
@@ -68,7 +68,11 @@ fn without(
             edit(&mut new, kind, |c| c.identifiers.retain(|i| !known(i)));
             new.credentials.retain(|c| c.kind != kind || !c.identifiers.is_empty());
         }
-        Type::Code | Type::Passkey | Type::LinkRecovery | Type::CodeRecovery => {
+        Type::Passkey => {
+            keep_one_first_factor(cx, old, webauthn::keys(credential).count())?;
+            new.credentials.retain(|c| c.kind != kind);
+        }
+        Type::Code | Type::LinkRecovery | Type::CodeRecovery => {
             return Err(ApiError::bad_request("Credentials of this type cannot be deleted."));
         }
     }
@@ -104,37 +108,10 @@ fn remove_link(credential: &mut Credential, identifier: &str) {
     }
 }
 
-/// Refuses if fewer than two first factors are there to begin with.
-fn keep_one_first_factor(config: &Config, who: &IdentityWithCredentials) -> Result<(), ApiError> {
-    if first_factors(config, who) < 2 {
+/// Refuses if nobody could sign in any more without so many of the first factors.
+fn keep_one_first_factor(cx: &Cx, who: &IdentityWithCredentials, without: usize) -> Result<(), ApiError> {
+    if cx.app.methods.first_factors(cx.config(), who) <= without {
         return Err(ApiError::bad_request("This is the identity's only way to sign in: it stays."));
     }
     Ok(())
-}
-
-/// How many ways there are to sign in: a password with a hash, each social link without organization, each passwordless
-/// key, each passkey, and codes where they sign people in.
-fn first_factors(config: &Config, who: &IdentityWithCredentials) -> usize {
-    who.credentials
-        .iter()
-        .map(|credential| {
-            let entries = |name| credential.config.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-            let flag = |name| credential.config.get(name).and_then(Value::as_bool).unwrap_or(false);
-            match credential.kind {
-                CredentialType::Password => {
-                    let hash = credential.config.get("hashed_password").and_then(Value::as_str).unwrap_or_default();
-                    usize::from(!hash.is_empty() || flag("use_password_migration_hook"))
-                }
-                CredentialType::Oidc | CredentialType::Saml => {
-                    entries("providers").iter().filter(|l| l.get("organization").is_none_or(Value::is_null)).count()
-                }
-                CredentialType::Webauthn => entries("credentials").iter().filter(|key| is_passwordless(key)).count(),
-                CredentialType::Passkey => entries("credentials").len(),
-                CredentialType::Code => {
-                    usize::from(config.selfservice.methods.code.passwordless_enabled && !credential.identifiers.is_empty())
-                }
-                _ => 0,
-            }
-        })
-        .sum()
 }
