@@ -255,6 +255,7 @@ fn body(chance: &mut Chance, kind: &str, loot: &Loot) -> Bytes {
         "lookup_secret",
         "oidc",
         "webauthn",
+        "passkey",
         "identifier_first",
         "",
         "PASSWORD",
@@ -270,6 +271,9 @@ fn body(chance: &mut Chance, kind: &str, loot: &Loot) -> Bytes {
         "identifier",
         "screen",
         "session_token",
+        "webauthn_login",
+        "passkey_login",
+        "passkey_register",
         "csrf_token",
         "method",
     ] {
@@ -357,7 +361,10 @@ fn resident() -> u64 {
 async fn nothing_that_is_sent_is_a_fault_of_the_server() {
     let seed = from_environment("PORTCULLIS_HOSTILE_SEED").unwrap_or(1);
     let count = from_environment("PORTCULLIS_HOSTILE_REQUESTS").unwrap_or(4_000);
-    let app = TestApp::with(json!({ "selfservice": { "flows": { "verification": { "enabled": true } } } })).await;
+    let rp = json!({ "rp": { "id": "localhost", "display_name": "Site" } });
+    let methods = json!({ "webauthn": { "enabled": true, "config": rp }, "passkey": { "enabled": true, "config": rp } });
+    let flows = json!({ "verification": { "enabled": true } });
+    let app = TestApp::with(json!({ "selfservice": { "flows": flows, "methods": methods } })).await;
     let loot = Loot::of(&app).await;
     let rows = public::rows();
     // What is only sent on to the other port has little to go wrong.
