@@ -74,10 +74,16 @@ impl Call<'_> {
         Ok(request)
     }
 
+    /// Whether the configured content type is that of forms.
+    #[must_use]
+    pub fn sends_form(&self) -> bool {
+        let content_type = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(CONTENT_TYPE.as_str()));
+        content_type.is_some_and(|(_, value)| is_form(value.expose()))
+    }
+
     fn body(&self, headers: &HeaderMap, body: &Value) -> Result<Bytes, CallError> {
         let media_type = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        let essence = media_type.split(';').next().unwrap_or_default().trim();
-        if !essence.eq_ignore_ascii_case(FORM) {
+        if !is_form(media_type) {
             return Ok(body.to_string().into());
         }
         let mut fields: Vec<(&str, &str)> = Vec::new();
@@ -87,6 +93,10 @@ impl Call<'_> {
         fields.sort_unstable();
         Ok(form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish().into())
     }
+}
+
+fn is_form(media_type: &str) -> bool {
+    media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(FORM)
 }
 
 fn prove(headers: &mut HeaderMap, auth: &HttpAuth) -> Result<(), CallError> {
