@@ -17,6 +17,7 @@ use serde_json::Value;
 use crate::app::Cx;
 use crate::flow::engine::{After, Before, FlowError, Owed};
 
+pub(crate) use web_hook::context_of_request;
 pub use web_hook::{CallView, deliver, deliver_due, ring, view};
 
 /// All hooks. Adding a hook takes one line here.

@@ -54,6 +54,19 @@ impl Call<'_> {
     /// # Errors
     /// If the configuration or the body cannot be sent.
     pub fn request(&self, body: &Value) -> Result<Request, CallError> {
+        let mut request = self.request_without_body()?;
+        if request.method != Method::TRACE {
+            request.body = self.body(&request.headers, body)?;
+            request.headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(JSON));
+        }
+        Ok(request)
+    }
+
+    /// The request without a body.
+    ///
+    /// # Errors
+    /// If the configuration cannot be sent.
+    pub fn request_without_body(&self) -> Result<Request, CallError> {
         let url = Url::parse(self.url).ok().filter(|url| matches!(url.scheme(), "http" | "https")).ok_or(CallError::Url)?;
         let method = Method::from_bytes(self.method.to_ascii_uppercase().as_bytes()).map_err(|_| CallError::Method)?;
         let mut request = Request::new(method, url, Trust::Operator);
@@ -66,10 +79,6 @@ impl Call<'_> {
         }
         if let Some(auth) = self.auth {
             prove(&mut request.headers, auth)?;
-        }
-        if request.method != Method::TRACE {
-            request.body = self.body(&request.headers, body)?;
-            request.headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(JSON));
         }
         Ok(request)
     }

@@ -14,7 +14,7 @@ mod source;
 pub(crate) use address::may_connect;
 pub use call::{Call, CallError, told_headers};
 pub use client::{Client, OutboundError, Request, Response, Settings, Trust};
-pub use service::{Caller, Occasion, Service, ServiceError};
+pub use service::{Caller, Occasion, Service, ServiceBody, ServiceError};
 pub use source::{MAX_SOURCE_LENGTH, SourceError};
 
 pub use reqwest::Method;

@@ -46,10 +46,21 @@ const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 pub struct Service<'c> {
     /// Address, method, headers and credentials.
     pub call: Call<'c>,
-    /// The URL of the Jsonnet that makes the body; `None`: there is no body.
-    pub body: Option<&'c str>,
+    /// What its body is.
+    pub body: ServiceBody<'c>,
     /// Whether the call is numbered in its headers.
     pub numbered: bool,
+}
+
+/// The body of a call.
+#[derive(Clone, Copy)]
+pub enum ServiceBody<'c> {
+    /// There is none.
+    None,
+    /// What the Jsonnet of this URL makes.
+    Jsonnet(&'c str),
+    /// This.
+    Json(&'c Value),
 }
 
 /// One call.
@@ -166,18 +177,15 @@ impl<'a> Caller<'a> {
     }
 
     async fn request(&self, service: &Service<'_>, occasion: &Occasion<'_>) -> Result<Option<Request>, ServiceError> {
-        let body = match service.body {
-            None => Value::Null,
-            Some(source) => match self.body(source, occasion.ctx).await {
+        let request = match service.body {
+            ServiceBody::Json(body) => service.call.request(body),
+            ServiceBody::None => service.call.request_without_body(),
+            ServiceBody::Jsonnet(source) => match self.body(source, occasion.ctx).await {
                 Err(ServiceError::Jsonnet(error)) if error.says(CANCEL) && !service.call.sends_form() => return Ok(None),
-                made => made?,
+                made => service.call.request(&made?),
             },
         };
-        let mut request = service.call.request(&body).map_err(ServiceError::Call)?;
-        if service.body.is_none() {
-            request.body = bytes::Bytes::new();
-        }
-        Ok(Some(request))
+        request.map(Some).map_err(ServiceError::Call)
     }
 
     async fn body(&self, source: &str, ctx: &Value) -> Result<Value, ServiceError> {

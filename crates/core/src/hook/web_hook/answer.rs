@@ -145,6 +145,13 @@ pub(super) fn change(cx: &Cx, after: &mut After<'_>, body: &Value) -> Result<(),
         notes.tell_at(&problem.node, problem.message);
     }
     if notes.has_messages() {
+        // What the hook took away is missing in the form, too. What it wrote itself is not the person's to see.
+        for leaf in schema.leaves() {
+            let given = leaf.path.iter().try_fold(&after.who.identity.traits, |value, step| value.get(step));
+            if given.is_none_or(Value::is_null) {
+                notes.keep(&leaf.name, Value::Null);
+            }
+        }
         return Err(Unfit::Flow(FlowError::Invalid(Box::new(notes))));
     }
     schema.normalise_phone_traits(&mut after.who.identity.traits);

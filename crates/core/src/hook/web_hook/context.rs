@@ -44,6 +44,11 @@ pub(super) fn after(cx: &Cx, after: &After<'_>, saved: bool) -> Value {
     Value::Object(ctx)
 }
 
+/// What calls that no hook of a flow makes are told of the flow and the request.
+pub(crate) fn context_of_request(cx: &Cx, flow: &Flow) -> Map<String, Value> {
+    request(cx, plain_form(bare(cx, flow)))
+}
+
 fn request(cx: &Cx, flow: Value) -> Map<String, Value> {
     let allowed = &cx.config().clients.web_hook.header_allowlist;
     let mut ctx = Map::new();

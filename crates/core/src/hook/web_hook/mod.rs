@@ -16,6 +16,7 @@ use portcullis_model::error::ApiError;
 use portcullis_model::flow::FlowKind;
 use serde_json::Value;
 
+pub(crate) use self::context::context_of_request;
 pub use self::deliver::{deliver, deliver_due, ring};
 pub use self::outbox::{CallView, view};
 

@@ -11,6 +11,7 @@ mod mail;
 mod raw;
 mod schema;
 mod second_factor;
+mod target;
 mod together;
 
 pub(crate) use answer::Answer;
@@ -24,4 +25,5 @@ pub(crate) use mail::Mail;
 pub(crate) use raw::{RawDatabase, found};
 pub(crate) use schema::schema;
 pub(crate) use second_factor::{Authenticator, backup_codes, listed, second_factors};
+pub(crate) use target::{Manner, Target, jsonnet};
 pub(crate) use together::together;
