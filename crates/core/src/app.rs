@@ -58,6 +58,8 @@ pub struct App {
     pub relax_native_check: bool,
     /// Rung when a mail was put into the outbox, so that a courier in this process need not wait for its next round.
     pub outbox_bell: Arc<tokio::sync::Notify>,
+    /// Rung when a call of a hook came to be owed that nobody waits for.
+    pub hook_bell: Arc<tokio::sync::Notify>,
     /// What the courier of this process did.
     pub courier_counts: Arc<courier::Counts>,
 }

@@ -79,6 +79,7 @@ pub async fn compose(config: Config, store: Store, around: Surroundings) -> Resu
         hooks: hook::all(),
         relax_native_check: around.relax_native_check,
         outbox_bell: Arc::default(),
+        hook_bell: Arc::default(),
         courier_counts: Arc::default(),
     }))
 }

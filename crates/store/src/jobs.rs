@@ -24,6 +24,8 @@ pub struct Retention {
     pub parked: Option<Duration>,
     /// Messages that were sent or given up, after they were asked for.
     pub messages: Option<Duration>,
+    /// Calls of hooks that were given up, after they came to be owed.
+    pub hook_calls: Option<Duration>,
 }
 
 /// What a sweep removed.
@@ -41,6 +43,8 @@ pub struct Swept {
     pub parked: u64,
     /// Messages.
     pub messages: u64,
+    /// Calls of hooks.
+    pub hook_calls: u64,
     /// Counters of guesses whose window is over, and of flows without codes.
     pub guesses: u64,
 }
@@ -89,6 +93,11 @@ pub async fn sweep(store: &Store, now: Timestamp, keep: &Retention, batch: u32) 
         let sql = "DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE created_at <= $1 \
                    AND status IN ('sent', 'abandoned') ORDER BY created_at LIMIT $2 {skip_locked})";
         swept.messages = broom.sweep(sql, before).await?;
+    }
+    if let Some(before) = before(keep.hook_calls) {
+        let sql = "DELETE FROM hook_calls WHERE id IN (SELECT id FROM hook_calls WHERE created_at <= $1 \
+                   AND status = 'abandoned' ORDER BY created_at LIMIT $2 {skip_locked})";
+        swept.hook_calls = broom.sweep(sql, before).await?;
     }
     let windows = "DELETE FROM guesses WHERE subject IN \
                    (SELECT subject FROM guesses WHERE ends_at <= $1 ORDER BY ends_at LIMIT $2 {skip_locked})";

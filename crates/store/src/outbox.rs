@@ -10,9 +10,10 @@ use portcullis_model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::changes::{Changes, Durability, Expect};
+use crate::changes::{Changes, Expect};
 use crate::dialect::{Query, arg};
 use crate::failure::StoreError;
+use crate::lease::{self, lease};
 use crate::store::{Store, two};
 use crate::value::{Row, Value};
 
@@ -238,23 +239,7 @@ pub async fn claim(
     lease: Duration,
     limit: u32,
 ) -> Result<Vec<ClaimedMessage>, StoreError> {
-    // Most often nothing is due, and asking is much cheaper than a write.
-    let due = Query::new("SELECT 1 FROM messages WHERE due_at <= $1 LIMIT 1", vec![now.into()]);
-    if store.read_one(due).await?.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut c = Changes::new();
-    c.durability(Durability::Relaxed).push_returning(
-        concat!(
-            "WITH due AS MATERIALIZED (SELECT id FROM messages WHERE due_at <= $3 ORDER BY due_at, id LIMIT $4 {skip_locked}) \
-             UPDATE messages SET status = 'processing', worker = $1, due_at = $2, send_count = send_count + 1, updated_at = $3 \
-             WHERE id IN (SELECT id FROM due) RETURNING ",
-            message_columns!()
-        ),
-        vec![worker.into(), now.plus(lease).into(), now.into(), limit.into()],
-        Expect::Any,
-    );
-    let rows = store.commit(c).await?.rows.into_iter().flatten();
+    let rows = lease::claim(store, &lease!("messages", message_columns!()), worker, now, lease, limit).await?;
     let mut claimed = rows.map(from_row).collect::<Result<Vec<_>, _>>()?;
     claimed.sort_by_key(|m| (m.created_at, m.id));
     Ok(claimed)

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::value::Secret;
+use super::value::{Secret, duration};
 
 /// Header names and their values. The values may be credentials, so they are not shown.
 pub type Headers = BTreeMap<String, Secret>;
@@ -42,6 +43,11 @@ pub struct SmtpClients {
 pub struct WebHookClients {
     /// The request headers that templates see.
     pub header_allowlist: Vec<String>,
+    /// How long one try may take.
+    #[serde(deserialize_with = "duration")]
+    pub timeout: Duration,
+    /// What calls are signed with, each of them; none: they are not signed.
+    pub signing_secrets: Vec<Secret>,
 }
 
 /// How an outgoing call proves itself.

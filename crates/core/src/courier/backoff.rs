@@ -12,7 +12,7 @@ const LONGEST: Duration = Duration::from_secs(15 * 60);
 /// longer, so that messages which failed together do not come back together.
 ///
 /// With the default of five retries a mail server may be away for ten minutes before a message is given up.
-pub(super) fn pause(attempt: u64, rng: &dyn Rng) -> Duration {
+pub(crate) fn pause(attempt: u64, rng: &dyn Rng) -> Duration {
     let exponent = u32::try_from(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
     let pause = FACTOR.checked_pow(exponent).and_then(|factor| FIRST.checked_mul(factor)).unwrap_or(LONGEST).min(LONGEST);
     let mut random = [0; 4];

@@ -23,6 +23,7 @@ mod worker;
 
 use portcullis_store::outbox::Message;
 
+pub(crate) use backoff::pause;
 pub use changed::{Change, SettingsChanged, Told};
 pub use compose::{enqueue, notify, ring};
 pub use counts::{Counts, Outcome};

@@ -5,16 +5,15 @@
 //! least once; it leaves twice only if a worker dies, or the database stays away, between sending and writing that down.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use portcullis_model::clock::{self, Clock, Rng};
 use portcullis_model::identity::Via;
 use portcullis_store::outbox::{self, ClaimedMessage};
 use portcullis_store::{Changes, Store, StoreError};
-use tokio::sync::oneshot;
-use tokio::sync::{Mutex, Notify};
-use tokio::task::JoinSet;
+use tokio::sync::{Mutex, Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -30,6 +29,7 @@ use super::smtp::{Mail, Mailer, Reach};
 use crate::app::App;
 use crate::config::Config;
 use crate::config::courier::{DeliveryStrategy, Smtp};
+use crate::jobs::rounds::{self, Work};
 use crate::jsonnet::Jsonnet;
 
 /// How many messages are sent at once.
@@ -40,12 +40,6 @@ const TIME_LIMIT: Duration = Duration::from_secs(60);
 const LEASE: Duration = Duration::from_secs(150);
 /// How often more than allowed a message may have been begun, by workers that died over it, before it is given up unsent.
 const DEATHS: u64 = 5;
-/// The pause after the database failed, at most.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How long messages on their way may take when the process is to end.
-const FAREWELL: Duration = Duration::from_secs(10);
-/// How often writing down an outcome is tried.
-const REPORTS: u32 = 6;
 
 /// Sends messages until `shutdown` is cancelled; then those on their way are finished, within ten seconds.
 pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
@@ -86,89 +80,25 @@ pub(super) struct Worker {
     id: Uuid,
     /// The mailer with the configuration that it was made from.
     mailer: Mutex<Option<(Smtp, Reach, Arc<Mailer>)>>,
+    /// The end of the last message to each recipient: whoever asks for a second code finds it above the first.
+    last_to: std::sync::Mutex<HashMap<String, oneshot::Receiver<()>>>,
+    /// Whether it was told that there is no way to send messages.
+    warned: AtomicBool,
 }
 
 impl Worker {
     pub(super) fn new(office: Office) -> Arc<Self> {
         let id = clock::new_id(&*office.clock, &*office.rng);
-        Arc::new(Self { office, id, mailer: Mutex::new(None) })
+        Arc::new(Self { office, id, mailer: Mutex::default(), last_to: Default::default(), warned: AtomicBool::new(false) })
+    }
+
+    fn last_to(&self) -> MutexGuard<'_, HashMap<String, oneshot::Receiver<()>>> {
+        self.last_to.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) async fn run(self: Arc<Self>, shutdown: CancellationToken) {
-        let mut on_their_way = JoinSet::new();
-        // The end of the last message to each recipient: whoever asks for a second code finds it above the first.
-        let mut last_to = HashMap::<String, oneshot::Receiver<()>>::new();
-        let mut pause_after_failure = Duration::ZERO;
-        let mut warned = false;
-        while !shutdown.is_cancelled() {
-            while on_their_way.try_join_next().is_some() {}
-            if on_their_way.is_empty() {
-                last_to.clear();
-            }
-            let desk = (self.office.desk)();
-            let courier = &desk.config().courier;
-            let has_way = courier.smtp.connection_uri.as_ref().is_some_and(|uri| !uri.is_empty())
-                || courier.delivery_strategy == DeliveryStrategy::Http
-                || !courier.channels.is_empty();
-            if !has_way && !warned {
-                tracing::warn!("courier.smtp.connection_uri is not set: messages wait in the outbox until it is");
-            }
-            warned = !has_way;
-
-            let free = AT_ONCE.saturating_sub(u32::try_from(on_their_way.len()).unwrap_or(AT_ONCE));
-            let wanted = if has_way { free.min(courier.worker.pull_count.max(1)) } else { 0 };
-            let mut wait = courier.worker.pull_wait.max(Duration::from_millis(10));
-            match self.claim(wanted).await {
-                Ok(claimed) => {
-                    pause_after_failure = Duration::ZERO;
-                    let may_be_more = wanted > 0 && claimed.len() >= usize::try_from(wanted).unwrap_or(usize::MAX);
-                    for message in claimed {
-                        let (worker, desk) = (Arc::clone(&self), Arc::clone(&desk));
-                        let (end, ended) = oneshot::channel();
-                        let before = last_to.insert(message.recipient.clone(), ended);
-                        on_their_way.spawn(async move {
-                            let claimed_at = tokio::time::Instant::now();
-                            if let Some(before) = before {
-                                // It ends by being dropped, too.
-                                let _ = before.await;
-                            }
-                            // One that waited too long is left to the next claim, which comes when its lease is over.
-                            if claimed_at.elapsed() + worker.office.time_limit < LEASE {
-                                worker.handle(&*desk, message).await;
-                            }
-                            drop(end);
-                        });
-                    }
-                    if may_be_more && wanted < free {
-                        continue;
-                    }
-                }
-                Err(error) => {
-                    pause_after_failure = (pause_after_failure * 2).clamp(wait, LONGEST_PAUSE.max(wait));
-                    wait = pause_after_failure;
-                    tracing::error!(%error, "the outbox cannot be read");
-                }
-            }
-            let is_full = on_their_way.len() >= usize::try_from(AT_ONCE).unwrap_or(usize::MAX);
-            tokio::select! {
-                () = shutdown.cancelled() => {}
-                // With all hands full the bell and the clock change nothing; a free hand does.
-                _ = on_their_way.join_next(), if is_full => {}
-                () = self.office.bell.notified(), if !is_full => {}
-                () = tokio::time::sleep(wait), if !is_full => {}
-            }
-        }
-        let finished = async { while on_their_way.join_next().await.is_some() {} };
-        if tokio::time::timeout(FAREWELL, finished).await.is_err() {
-            tracing::warn!("messages were left on their way: they will be sent again once their lease is over");
-        }
-    }
-
-    async fn claim(&self, wanted: u32) -> Result<Vec<ClaimedMessage>, StoreError> {
-        if wanted == 0 {
-            return Ok(Vec::new());
-        }
-        outbox::claim(&self.office.store, self.id, self.office.clock.now(), LEASE, wanted).await
+        let bell = Arc::clone(&self.office.bell);
+        rounds::work(self, &bell, shutdown).await;
     }
 
     /// Sends one message and writes down what came of it.
@@ -205,24 +135,7 @@ impl Worker {
                 );
             }
         }
-        self.report(message.id, changes).await;
-    }
-
-    /// Writes down an outcome. It is worth some patience: what is not written down is sent again.
-    async fn report(&self, id: Uuid, changes: Changes) {
-        let mut pause = Duration::from_millis(100);
-        for _ in 0..REPORTS {
-            match self.office.store.commit(changes.clone()).await {
-                Ok(_) => return,
-                Err(error) if error.is_conflict() => {
-                    tracing::warn!(message = %id, "another worker took the message over while it was being sent");
-                    return;
-                }
-                Err(error) => tracing::error!(message = %id, %error, "what came of the message cannot be written down"),
-            }
-            tokio::time::sleep(pause).await;
-            pause *= 3;
-        }
+        rounds::write_down::<Self>(&self.office.store, message.id, changes).await;
     }
 
     async fn send(&self, desk: &dyn Desk, message: &ClaimedMessage) -> Result<(), Failure> {
@@ -283,6 +196,51 @@ impl Worker {
         if kept.as_ref().is_some_and(|(_, _, mailer)| Arc::ptr_eq(mailer, failed)) {
             *kept = None;
         }
+    }
+}
+
+impl Work for Worker {
+    type Piece = ClaimedMessage;
+    const NAME: &'static str = "message";
+    const AT_ONCE: u32 = AT_ONCE;
+
+    fn next_round(&self) -> (u32, Duration) {
+        let desk = (self.office.desk)();
+        let courier = &desk.config().courier;
+        let has_way = courier.smtp.connection_uri.as_ref().is_some_and(|uri| !uri.is_empty())
+            || courier.delivery_strategy == DeliveryStrategy::Http
+            || !courier.channels.is_empty();
+        let was_warned = self.warned.swap(!has_way, Ordering::Relaxed);
+        if !has_way && !was_warned {
+            tracing::warn!("courier.smtp.connection_uri is not set: messages wait in the outbox until it is");
+        }
+        (if has_way { courier.worker.pull_count.max(1) } else { 0 }, courier.worker.pull_wait)
+    }
+
+    async fn claim(&self, wanted: u32) -> Result<Vec<ClaimedMessage>, StoreError> {
+        outbox::claim(&self.office.store, self.id, self.office.clock.now(), LEASE, wanted).await
+    }
+
+    fn begin(self: Arc<Self>, message: ClaimedMessage) -> impl Future<Output = ()> + Send + 'static {
+        let claimed_at = tokio::time::Instant::now();
+        let desk = (self.office.desk)();
+        let (end, ended) = oneshot::channel();
+        let before = self.last_to().insert(message.recipient.clone(), ended);
+        async move {
+            if let Some(before) = before {
+                // It ends by being dropped, too.
+                let _ = before.await;
+            }
+            // One that waited too long is left to the next claim, which comes when its lease is over.
+            if claimed_at.elapsed() + self.office.time_limit < LEASE {
+                self.handle(&*desk, message).await;
+            }
+            drop(end);
+        }
+    }
+
+    fn rest(&self) {
+        self.last_to().clear();
     }
 }
 

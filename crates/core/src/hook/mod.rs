@@ -9,13 +9,16 @@ mod session;
 mod show_verification_ui;
 mod verification;
 mod verify_new_address;
+mod web_hook;
 
 use async_trait::async_trait;
-use portcullis_model::flow::Flow;
 use serde_json::Value;
 
 use crate::app::Cx;
-use crate::flow::engine::{After, FlowError};
+use crate::flow::engine::{After, Before, FlowError, Owed};
+
+pub(crate) use web_hook::context_of_request;
+pub use web_hook::{CallView, deliver, deliver_due, ring, view};
 
 /// All hooks. Adding a hook takes one line here.
 #[must_use]
@@ -28,6 +31,7 @@ pub fn all() -> Hooks {
         Box::new(revoke_active_sessions::RevokeActiveSessions),
         Box::new(notify_previous_addresses::NotifyPreviousAddresses),
         Box::new(verify_new_address::VerifyNewAddress),
+        Box::new(web_hook::WebHook),
     ])
 }
 
@@ -58,7 +62,7 @@ pub trait Hook: Send + Sync {
     ///
     /// # Errors
     /// Then the flow does not begin.
-    async fn before(&self, _cx: &Cx, _config: &Value, _flow: &Flow) -> Result<(), FlowError> {
+    async fn before(&self, _cx: &Cx, _config: &Value, _before: &mut Before<'_>) -> Result<(), FlowError> {
         Ok(())
     }
 
@@ -76,5 +80,19 @@ pub trait Hook: Send + Sync {
     /// Then nothing is saved.
     async fn after(&self, _cx: &Cx, _config: &Value, _after: &mut After<'_>) -> Result<(), FlowError> {
         Ok(())
+    }
+
+    /// Does what it wrote down as owed in [`Pending::owed`](crate::flow::engine::Pending::owed): the changes are saved, the
+    /// client waits.
+    ///
+    /// # Errors
+    /// What the client is told. What was saved stays.
+    async fn fulfil(&self, _cx: &Cx, _owed: &Owed) -> Result<(), FlowError> {
+        Ok(())
+    }
+
+    /// Whether it looks at the flow as clients are shown it.
+    fn sees_form(&self) -> bool {
+        false
     }
 }

@@ -1,4 +1,6 @@
-//! What runs beside requests: the janitor.
+//! What runs beside requests: the janitor, and how work that waits in a table is taken up.
+
+pub(crate) mod rounds;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +28,7 @@ const KEPT: Retention = Retention {
     codes: Some(DAY),
     parked: Some(Duration::ZERO),
     messages: Some(Duration::from_secs(30 * 24 * 60 * 60)),
+    hook_calls: Some(Duration::from_secs(30 * 24 * 60 * 60)),
 };
 
 /// Removes what is past its time, now and then, until the server stops. Several servers on one database may do so at once.

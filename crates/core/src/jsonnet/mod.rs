@@ -94,6 +94,18 @@ pub enum JsonnetError {
     Start(String),
 }
 
+impl JsonnetError {
+    /// Whether the snippet ended itself by `error` with just this word.
+    #[must_use]
+    pub fn says(&self, word: &str) -> bool {
+        let Self::Snippet(reason) = self else { return false };
+        // The place follows the snippet's own words.
+        reason.strip_prefix(word).is_some_and(|rest| {
+            rest.is_empty() || rest.strip_prefix(" on line ").is_some_and(|line| line.bytes().all(|b| b.is_ascii_digit()))
+        })
+    }
+}
+
 /// What goes to a worker: 4 bytes of length (big endian), then this as JSON.
 #[derive(Serialize)]
 struct Question<'a> {

@@ -54,6 +54,19 @@ impl Call<'_> {
     /// # Errors
     /// If the configuration or the body cannot be sent.
     pub fn request(&self, body: &Value) -> Result<Request, CallError> {
+        let mut request = self.request_without_body()?;
+        if request.method != Method::TRACE {
+            request.body = self.body(&request.headers, body)?;
+            request.headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(JSON));
+        }
+        Ok(request)
+    }
+
+    /// The request without a body.
+    ///
+    /// # Errors
+    /// If the configuration cannot be sent.
+    pub fn request_without_body(&self) -> Result<Request, CallError> {
         let url = Url::parse(self.url).ok().filter(|url| matches!(url.scheme(), "http" | "https")).ok_or(CallError::Url)?;
         let method = Method::from_bytes(self.method.to_ascii_uppercase().as_bytes()).map_err(|_| CallError::Method)?;
         let mut request = Request::new(method, url, Trust::Operator);
@@ -67,17 +80,19 @@ impl Call<'_> {
         if let Some(auth) = self.auth {
             prove(&mut request.headers, auth)?;
         }
-        if request.method != Method::TRACE {
-            request.body = self.body(&request.headers, body)?;
-            request.headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(JSON));
-        }
         Ok(request)
+    }
+
+    /// Whether the configured content type is that of forms.
+    #[must_use]
+    pub fn sends_form(&self) -> bool {
+        let content_type = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(CONTENT_TYPE.as_str()));
+        content_type.is_some_and(|(_, value)| is_form(value.expose()))
     }
 
     fn body(&self, headers: &HeaderMap, body: &Value) -> Result<Bytes, CallError> {
         let media_type = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        let essence = media_type.split(';').next().unwrap_or_default().trim();
-        if !essence.eq_ignore_ascii_case(FORM) {
+        if !is_form(media_type) {
             return Ok(body.to_string().into());
         }
         let mut fields: Vec<(&str, &str)> = Vec::new();
@@ -87,6 +102,10 @@ impl Call<'_> {
         fields.sort_unstable();
         Ok(form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish().into())
     }
+}
+
+fn is_form(media_type: &str) -> bool {
+    media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(FORM)
 }
 
 fn prove(headers: &mut HeaderMap, auth: &HttpAuth) -> Result<(), CallError> {

@@ -8,11 +8,13 @@ mod address;
 mod call;
 mod client;
 mod glob;
+mod service;
 mod source;
 
 pub(crate) use address::may_connect;
 pub use call::{Call, CallError, told_headers};
 pub use client::{Client, OutboundError, Request, Response, Settings, Trust};
+pub use service::{Caller, Occasion, Service, ServiceBody, ServiceError};
 pub use source::{MAX_SOURCE_LENGTH, SourceError};
 
 pub use reqwest::Method;

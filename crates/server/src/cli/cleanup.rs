@@ -69,7 +69,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 async fn clean(store: &Store, settings: &database::Cleanup, keep_last: Option<Duration>) -> Result<u64, Failure> {
     store.ready().await.map_err(Failure::of_store)?;
     let kept = Some(keep_last.unwrap_or(settings.older_than));
-    let none = Retention { flows: None, sessions: None, errors: None, codes: None, parked: None, messages: None };
+    let none =
+        Retention { flows: None, sessions: None, errors: None, codes: None, parked: None, messages: None, hook_calls: None };
     let rounds = [
         Retention { parked: kept, ..none },
         Retention { codes: kept, ..none },

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_core::config::{self, Flags, Loaded, Sources};
-use portcullis_core::{courier, jobs, jsonnet};
+use portcullis_core::{courier, hook, jobs, jsonnet};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -94,6 +94,7 @@ async fn start_and_serve(loaded: Loaded, sources: Sources, proxies: Proxies) -> 
         tasks.spawn(port.run(Arc::clone(&edge), tasks.clone(), stop.clone()));
     }
     tasks.spawn(jobs::janitor(Arc::clone(&app), stop.clone()));
+    tasks.spawn(hook::deliver(Arc::clone(&app), stop.clone()));
     if config.watch_courier {
         tasks.spawn(courier::run(Arc::clone(&app), stop.clone()));
     }

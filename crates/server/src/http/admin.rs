@@ -2,7 +2,7 @@
 
 use super::table::{Action, Methods, Row, direct, operation};
 use super::{health, ports};
-use crate::admin::{courier, identities, recovery, sessions};
+use crate::admin::{courier, hooks, identities, recovery, sessions};
 use crate::pages;
 
 /// All rows.
@@ -42,6 +42,12 @@ pub fn rows() -> Vec<Row> {
         // Messages.
         operation(Methods::GET, "/courier/messages", |cx, _| Box::pin(courier::list(cx))),
         operation(Methods::GET, "/courier/messages/{}", |cx, params| Box::pin(courier::get(cx, params.first()))),
+        // Calls of web hooks; our own.
+        operation(Methods::GET, "/hooks/calls", |cx, _| Box::pin(hooks::list(cx))),
+        operation(Methods::GET, "/hooks/calls/{}", |cx, params| Box::pin(hooks::get(cx, params.first()))),
+        operation(Methods::DELETE, "/hooks/calls/{}", |cx, params| Box::pin(hooks::forget(cx, params.first()))),
+        operation(Methods::POST, "/hooks/calls/{}/replay", |cx, params| Box::pin(hooks::replay(cx, params.first()))),
+        operation(Methods::POST, "/hooks/replay", |cx, _| Box::pin(hooks::replay_all(cx))),
     ]);
     rows.extend(pages::admin_rows());
     rows.extend(ports::public_rows());

@@ -29,7 +29,7 @@ struct Migration {
 }
 
 /// All migrations, oldest first.
-const ALL: [Migration; 3] = [
+const ALL: [Migration; 4] = [
     Migration {
         version: 1,
         name: "identities",
@@ -43,6 +43,12 @@ const ALL: [Migration; 3] = [
         down: include_str!("0002_sessions_and_flows.down.sql"),
     },
     Migration { version: 3, name: "outbox", up: include_str!("0003_outbox.up.sql"), down: include_str!("0003_outbox.down.sql") },
+    Migration {
+        version: 4,
+        name: "hook_calls",
+        up: include_str!("0004_hook_calls.up.sql"),
+        down: include_str!("0004_hook_calls.down.sql"),
+    },
 ];
 
 /// One migration in one direction.

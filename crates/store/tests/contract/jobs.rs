@@ -89,21 +89,27 @@ async fn what_is_past_its_time_goes_and_the_rest_stays() {
         commit(&store, |c| claimed.iter().for_each(|m| outbox::sent(c, m.id, worker, at(100)))).await.expect("sent");
 
         let day = Some(Duration::from_secs(86_400));
-        let mut keep = Retention { flows: day, sessions: day, errors: day, codes: day, parked: day, messages: day };
+        let mut keep =
+            Retention { flows: day, sessions: day, errors: day, codes: day, parked: day, messages: day, hook_calls: day };
         let swept = jobs::sweep(&store, at(100), &keep, 1000).await.expect("swept");
         assert_eq!(swept, Swept { guesses: 40, ..Swept::default() }, "windows that are over count for nothing");
 
         let none = Some(Duration::ZERO);
-        keep = Retention { flows: none, sessions: None, errors: none, codes: none, parked: none, messages: none };
+        keep =
+            Retention { flows: none, sessions: None, errors: none, codes: none, parked: none, messages: none, hook_calls: none };
         let swept = jobs::sweep(&store, at(100), &keep, 16).await.expect("swept");
-        let wanted = Swept { flows: 40, sessions: 0, errors: 40, codes: 40, parked: 40, messages: 39, guesses: 40 };
+        let wanted =
+            Swept { flows: 40, sessions: 0, errors: 40, codes: 40, parked: 40, messages: 39, hook_calls: 39, guesses: 40 };
         assert_eq!(swept, wanted, "also the counters of flows without codes");
         keep.sessions = none;
         let swept = jobs::sweep(&store, at(100), &keep, 16).await.expect("swept");
         assert_eq!(swept, Swept { sessions: 40, ..Swept::default() });
 
         let swept = jobs::sweep(&store, at(10_000), &keep, 16).await.expect("swept");
-        assert_eq!(swept, Swept { flows: 1, sessions: 1, errors: 1, codes: 1, parked: 1, messages: 0, guesses: 2 });
+        assert_eq!(
+            swept,
+            Swept { flows: 1, sessions: 1, errors: 1, codes: 1, parked: 1, messages: 0, hook_calls: 0, guesses: 2 }
+        );
     })
     .await;
 }
@@ -121,8 +127,15 @@ fn flow(size: usize, end: i64) -> flows::FlowRow {
     }
 }
 
-const FLOWS_ONLY: Retention =
-    Retention { flows: Some(Duration::ZERO), sessions: None, errors: None, codes: None, parked: None, messages: None };
+const FLOWS_ONLY: Retention = Retention {
+    flows: Some(Duration::ZERO),
+    sessions: None,
+    errors: None,
+    codes: None,
+    parked: None,
+    messages: None,
+    hook_calls: None,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn room_that_is_free_is_given_back_and_nothing_is_lost_by_it() {

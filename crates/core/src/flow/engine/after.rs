@@ -1,23 +1,41 @@
 //! What happens before a flow begins and after a submit was found good: hooks, in their configured order.
 
+use portcullis_model::error::ApiError;
 use portcullis_model::flow::{Flow, FlowKind};
 use portcullis_model::identity::{IdentityWithCredentials, Via};
 use portcullis_model::session::Session;
-use portcullis_store::Changes;
+use portcullis_store::{Changes, hook_calls};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::fault::FlowError;
+use super::fault::{FlowError, plain};
 use super::reply::Reply;
+use super::show::{Shown, body};
 use crate::app::Cx;
+use crate::config::flows::Hook as Configured;
 use crate::crypto::tokens::CsrfSecret;
 use crate::identity::notice;
+use crate::session::Current;
+
+/// A flow that begins, for hooks to look at. Nothing of it is saved yet.
+pub struct Before<'a> {
+    /// The flow.
+    pub flow: &'a Flow,
+    /// The flow as the client will be shown it.
+    pub form: Value,
+    /// Whose session it is, where a flow is for people who are signed in.
+    pub session: Option<&'a Current>,
+    /// What will be saved.
+    pub changes: &'a mut Changes,
+}
 
 /// What a submit amounts to, for hooks to look at and to add to. Nothing of it is saved yet: what hooks add to `changes`
 /// is saved together with everything else or not at all.
 pub struct After<'a> {
     /// The flow.
     pub flow: &'a Flow,
+    /// The flow as the client would be shown it, where a hook wants to see that (see [`form_for_hooks`]).
+    pub form: Option<Value>,
     /// The method that was used.
     pub method: &'a str,
     /// The identity as it will be saved.
@@ -57,6 +75,21 @@ pub struct Pending {
     pub held_back: bool,
     /// An answer that takes the place of success; the changes are saved all the same, the session is not.
     pub instead: Option<Box<Reply>>,
+    /// What hooks do when the changes are saved, before the client is answered: [`settle`].
+    pub owed: Vec<Owed>,
+    /// Whether calls that nobody waits for are in the changes.
+    pub has_calls: bool,
+}
+
+/// Something that a hook does between the commit that it is about and the answer. It is written down in that commit, so that
+/// it is done all the same if the process ends in between.
+pub struct Owed {
+    /// The hook's name.
+    pub hook: &'static str,
+    /// The id under which it is written down (`hook_calls`).
+    pub id: Uuid,
+    /// What the hook needs for it.
+    pub work: Value,
 }
 
 /// A verification flow that was begun on the way.
@@ -84,17 +117,35 @@ impl Verification {
     }
 }
 
-/// Runs the hooks of a flow's start.
+/// Runs the hooks of a flow's start. `shown` is its form.
 ///
 /// # Errors
 /// If one of them refuses or fails: then the flow does not begin.
-pub async fn run_before(cx: &Cx, flow: &Flow) -> Result<(), FlowError> {
-    for hook in cx.config().before_hooks(flow.kind()) {
+pub async fn run_before(
+    cx: &Cx,
+    flow: &Flow,
+    shown: &Shown,
+    session: Option<&Current>,
+    changes: &mut Changes,
+) -> Result<(), FlowError> {
+    let hooks = cx.config().before_hooks(flow.kind());
+    if hooks.is_empty() {
+        return Ok(());
+    }
+    let mut before = Before { flow, form: body(flow, shown.clone()), session, changes };
+    for hook in hooks {
         if let Some(known) = cx.app.hooks.get(&hook.name) {
-            known.before(cx, &hook.config, flow).await?;
+            known.before(cx, &hook.config, &mut before).await?;
         }
     }
     Ok(())
+}
+
+/// Whether a hook of a good submit wants to see the flow as the client would be shown it.
+#[must_use]
+pub fn form_for_hooks(cx: &Cx, kind: FlowKind, method: &str) -> bool {
+    let sees = |hook: &Configured| cx.app.hooks.get(&hook.name).is_some_and(|known| known.sees_form());
+    cx.config().after_hooks(kind, Some(method)).iter().any(sees)
 }
 
 /// Runs the hooks of a good submit that may decide about it.
@@ -121,6 +172,9 @@ pub async fn run_after(cx: &Cx, kind: FlowKind, after: &mut After<'_>) -> Result
     for hook in cx.config().after_hooks(kind, Some(after.method)) {
         if let Some(known) = cx.app.hooks.get(&hook.name) {
             known.after(cx, &hook.config, after).await?;
+            if after.pending.instead.is_some() {
+                break;
+            }
         }
     }
     if after.pending.show_verification
@@ -130,6 +184,66 @@ pub async fn run_after(cx: &Cx, kind: FlowKind, after: &mut After<'_>) -> Result
         after.pending.continue_with.extend(all.map(Verification::continue_with).collect::<Vec<_>>());
     }
     tell_of_change(cx, after).await
+}
+
+/// Does what hooks owe, now that the changes are saved. The first that fails is the last: what it and the others owed stays
+/// written down as given up, for administrators. Gives what is to be committed next.
+///
+/// # Errors
+/// What the client is told, although the changes are saved.
+pub async fn settle(cx: &Cx, owed: Vec<Owed>) -> Result<Changes, FlowError> {
+    let mut done = Changes::new();
+    let mut owed = owed.into_iter();
+    while let Some(next) = owed.next() {
+        let Some(hook) = cx.app.hooks.get(next.hook) else { continue };
+        let Err(error) = hook.fulfil(cx, &next).await else {
+            hook_calls::settled(&mut done, next.id);
+            continue;
+        };
+        match &error {
+            // It was told, and has refused.
+            FlowError::Invalid(_) => hook_calls::settled(&mut done, next.id),
+            _ => hook_calls::give_up(&mut done, next.id, "the call failed, and the client was told so", cx.now),
+        }
+        for other in owed {
+            hook_calls::give_up(&mut done, other.id, "a hook before it failed", cx.now);
+        }
+        if let Err(failure) = cx.store().commit(done).await {
+            // Then they are made once more, later.
+            tracing::error!(error = %failure, "what came of hooks cannot be written down");
+        }
+        return Err(match error {
+            FlowError::Invalid(notes) => FlowError::Invalid(notes),
+            other => FlowError::api(but_saved(plain(other))),
+        });
+    }
+    Ok(done)
+}
+
+/// As [`settle`], where nothing else is to be committed.
+///
+/// # Errors
+/// As [`settle`].
+pub async fn settle_alone(cx: &Cx, owed: Vec<Owed>) -> Result<(), FlowError> {
+    if owed.is_empty() {
+        return Ok(());
+    }
+    let done = settle(cx, owed).await?;
+    if let Err(error) = cx.store().commit(done).await {
+        tracing::error!(%error, "what came of hooks cannot be written down");
+    }
+    Ok(())
+}
+
+/// Tells the worker of this process that calls wait. To be called after the commit.
+pub fn ring(cx: &Cx) {
+    crate::hook::ring(&cx.app);
+}
+
+/// An error that comes too late to undo what was asked for.
+fn but_saved(mut error: ApiError) -> ApiError {
+    error.reason = format!("What you asked for was saved, but what had to follow it failed. {}", error.reason);
+    error
 }
 
 /// Tells the person of what changes. It happens after all hooks, since they may have changed more, or told it themselves.

@@ -17,7 +17,9 @@ pub mod return_to;
 mod show;
 mod submission;
 
-pub use after::{After, Pending, Verification, run_after, run_before, run_deciding};
+pub use after::{
+    After, Before, Owed, Pending, Verification, form_for_hooks, ring, run_after, run_before, run_deciding, settle, settle_alone,
+};
 pub use change::{Change, Edit, EditList, Fresh, SetCredential};
 pub use expired::{expired, gone, replaced};
 pub use fault::{FlowError, answer_error, error_page, plain, store_error};

@@ -9,6 +9,7 @@ use super::request::CsrfCookie;
 use crate::app::Cx;
 
 /// A form ready to be shown, with what stands beside it in the JSON of its kind.
+#[derive(Clone)]
 pub struct Shown {
     /// The form.
     pub ui: Ui,

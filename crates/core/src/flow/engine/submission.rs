@@ -8,6 +8,7 @@ use portcullis_model::message;
 use portcullis_store::{Changes, StoreError};
 use serde_json::{Value, json};
 
+use super::after::form_for_hooks;
 use super::fault::{FlowError, answer_error, plain, store_error};
 use super::form::{Form, transient_payload};
 use super::keep::{self, Loaded};
@@ -93,6 +94,19 @@ impl<'a, S: Showing> Submission<'a, S> {
         self.cx.store().commit(changes).await?;
         self.loaded = Loaded { version: next.version + 1, ..next };
         Ok(())
+    }
+
+    /// A flow as hooks see it, where one wants to: after a good submit by a method.
+    ///
+    /// # Errors
+    /// If the form fails.
+    pub async fn form_for_hooks(&self, flow: &Flow, method: &str) -> Result<Option<Value>, FlowError> {
+        if !form_for_hooks(self.cx, flow.kind(), method) {
+            return Ok(None);
+        }
+        let mut flow = flow.clone();
+        let shown = self.showing.shown(self.cx, &mut flow).await?;
+        Ok(Some(show::body(&flow, shown)))
     }
 
     /// Reads the flow again, after a change was refused because the facts had changed.

@@ -47,8 +47,10 @@ pub(super) async fn conclude(submit: &mut Submit<'_>, method: &str, proved: Prov
 
     let renewed = (!raised).then(|| CsrfSecret::new(cx.rng()));
     let before = who.clone();
+    let form = form(submit, method).await?;
     let mut after = After {
         flow: &submit.loaded.flow,
+        form,
         method,
         who: &mut who,
         before: Some(&before),
@@ -73,6 +75,9 @@ pub(super) async fn conclude(submit: &mut Submit<'_>, method: &str, proved: Prov
     cx.store().commit(changes).await.map_err(FlowError::Store)?;
     if pending.has_mail {
         courier::ring(&cx.app);
+    }
+    if pending.has_calls {
+        engine::ring(cx);
     }
     if let Some(instead) = pending.instead {
         // The sign-in is refused: what hooks wrote down (a code to be sent) was saved, the session was not.
@@ -129,4 +134,15 @@ pub(super) async fn conclude(submit: &mut Submit<'_>, method: &str, proved: Prov
         reply = reply.cookie(CookieChange::SetCsrf(secret));
     }
     Ok(reply)
+}
+
+/// The flow as hooks see it, where one wants to.
+async fn form(submit: &Submit<'_>, method: &str) -> Result<Option<Value>, FlowError> {
+    let cx = submit.cx;
+    if !engine::form_for_hooks(cx, FlowKind::Login, method) {
+        return Ok(None);
+    }
+    let mut flow = submit.loaded.flow.clone();
+    let shown = super::shown(cx, &mut flow, submit.who.as_ref()).await?;
+    Ok(Some(engine::body(&flow, shown)))
 }

@@ -55,12 +55,12 @@ async fn try_begin(cx: &Cx, flow_type: FlowType) -> Result<Reply, ApiError> {
     let mut flow = engine::new_flow(cx, flow_type, FlowState::ChooseMethod, detail, return_to);
     let exchange_code = engine::exchange_code(cx, &mut flow);
     explain(&mut flow, current.as_ref());
-    engine::run_before(cx, &flow).await.map_err(engine::plain)?;
     let who = who(cx, current.as_ref()).await?;
     let mut changes = Changes::new();
     begin_second(cx, who.as_ref(), current.as_ref(), &mut flow, &mut changes).await.map_err(engine::plain)?;
     let has_mail = !changes.is_empty();
     let mut shown = shown(cx, &mut flow, who.as_ref()).await.map_err(engine::plain)?;
+    engine::run_before(cx, &flow, &shown, None, &mut changes).await.map_err(engine::plain)?;
     if let Some(code) = exchange_code {
         shown.beside.insert("session_token_exchange_code".into(), code.into());
     }

@@ -61,8 +61,10 @@ async fn attempt(submit: &mut Submit<'_>, method: &str, recovered: &Recovered) -
     let mut who = before.clone();
     verify(cx.now, &mut who, recovered);
     let new = session::new_session(cx, who.identity.id, vec![recovered.proof.clone()]);
+    let form = submit.form_for_hooks(&flow, method).await?;
     let mut after = After {
         flow: &flow,
+        form,
         method,
         who: &mut who,
         before: Some(&before),
@@ -74,11 +76,17 @@ async fn attempt(submit: &mut Submit<'_>, method: &str, recovered: &Recovered) -
     };
     engine::run_deciding(cx, FlowKind::Recovery, &mut after).await?;
     engine::run_after(cx, FlowKind::Recovery, &mut after).await?;
-    let pending = after.pending;
+    let mut pending = after.pending;
+    let owed = std::mem::take(&mut pending.owed);
     identity::update(&mut changes, &before, &who);
     if let Some(instead) = pending.instead {
         submit.commit(changes, flow).await.map_err(FlowError::Store)?;
         return Ok(*instead);
+    }
+    if !owed.is_empty() {
+        // The account is recovered; who has it is signed in when hooks were told.
+        submit.commit(std::mem::take(&mut changes), flow.clone()).await.map_err(FlowError::Store)?;
+        changes = engine::settle(cx, owed).await?;
     }
     sessions::insert(&mut changes, &new.session, &new.token_hash);
     let wish = return_to::destination_or(cx, FlowKind::Recovery, method, flow.return_to.as_deref(), "");
@@ -90,7 +98,7 @@ async fn attempt(submit: &mut Submit<'_>, method: &str, recovered: &Recovered) -
         let return_to = Some(wish).filter(|wish| !wish.is_empty());
         let until = new.session.authenticated_at.plus(cx.config().selfservice.flows.settings.privileged_session_max_age);
         let told = message::recovery::recovered(until);
-        let mut started = settings::after_recovery(cx, flow_type, &who, return_to, told).await?;
+        let mut started = settings::after_recovery(cx, flow_type, &who, return_to, told, &mut changes).await?;
         if in_browser {
             started.csrf = Some(csrf::binding_of(&renewed));
         }
@@ -100,6 +108,9 @@ async fn attempt(submit: &mut Submit<'_>, method: &str, recovered: &Recovered) -
     submit.commit(changes, flow).await.map_err(FlowError::Store)?;
     if pending.has_mail {
         courier::ring(&cx.app);
+    }
+    if pending.has_calls {
+        engine::ring(cx);
     }
     let end = End { method, new, renewed, settings, in_browser, continue_with: pending.continue_with };
     answer(submit, end).await

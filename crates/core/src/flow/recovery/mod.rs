@@ -46,9 +46,11 @@ async fn try_begin(cx: &Cx, flow_type: FlowType) -> Result<Reply, ApiError> {
     if let Detail::Recovery { skip_settings, .. } = &mut flow.detail {
         *skip_settings = cx.request.parameter("skip_settings") == Some("true");
     }
-    engine::run_before(cx, &flow).await.map_err(engine::plain)?;
     let shown = Recovering.shown(cx, &mut flow).await.map_err(engine::plain)?;
-    engine::insert_new(cx, &flow).await?;
+    let mut changes = Changes::new();
+    engine::run_before(cx, &flow, &shown, None, &mut changes).await.map_err(engine::plain)?;
+    engine::insert(cx, &mut changes, &flow);
+    engine::begin(cx, changes).await?;
     Ok(engine::begun(cx, &flow, shown))
 }
 

@@ -9,9 +9,10 @@ use portcullis_store::{Changes, Constraint, StoreError, sessions};
 use serde_json::{Map, Value, json};
 
 use super::Submit;
+use crate::app::Cx;
 use crate::courier;
 use crate::crypto::tokens::CsrfSecret;
-use crate::flow::engine::{self, After, CookieChange, FlowError, Pending, Reply, return_to};
+use crate::flow::engine::{self, After, CookieChange, FlowError, Owed, Pending, Reply, return_to};
 use crate::flow::verification;
 use crate::identity;
 use crate::method::Registrant;
@@ -31,8 +32,10 @@ pub(super) async fn conclude(
     let new = session::new_session(cx, who.identity.id, vec![proof]);
     let mut after_changes = Changes::new();
     let renewed = CsrfSecret::new(cx.rng());
+    let form = form(submit, method).await?;
     let mut after = After {
         flow: &submit.loaded.flow,
+        form,
         method,
         who: &mut who,
         before: None,
@@ -53,9 +56,12 @@ pub(super) async fn conclude(
         after.pending.show_verification |= every;
     }
     engine::run_after(cx, FlowKind::Registration, &mut after).await?;
-    let pending = after.pending;
+    let mut pending = after.pending;
+    let owed = std::mem::take(&mut pending.owed);
     identity::insert(&mut changes, &who);
-    sessions::insert(&mut changes, &new.session, &new.token_hash);
+    if owed.is_empty() {
+        sessions::insert(&mut changes, &new.session, &new.token_hash);
+    }
     changes.merge(after_changes);
     let asked = submit.loaded.flow.clone();
     submit.loaded.flow.notes = Default::default();
@@ -81,7 +87,41 @@ pub(super) async fn conclude(
     if pending.has_mail {
         courier::ring(&cx.app);
     }
+    if pending.has_calls {
+        engine::ring(cx);
+    }
+    if !owed.is_empty()
+        && let Err(error) = sign_in_after(cx, owed, &new).await
+    {
+        return Ok(not_signed_in(submit, error, &pending, renewed).await);
+    }
     Ok(answer(submit, method, &who, new, pending, renewed))
+}
+
+/// Does what hooks owe to the account that is saved; then it gets its session.
+async fn sign_in_after(cx: &Cx, owed: Vec<Owed>, new: &session::NewSession) -> Result<(), FlowError> {
+    let mut changes = engine::settle(cx, owed).await?;
+    sessions::insert(&mut changes, &new.session, &new.token_hash);
+    cx.store().commit(changes).await.map(drop).map_err(FlowError::Store)
+}
+
+/// The answer to a sign-up that is saved, but that a hook failed to follow: nobody is signed in.
+async fn not_signed_in(submit: &Submit<'_>, error: FlowError, pending: &Pending, renewed: CsrfSecret) -> Reply {
+    let (cx, flow) = (submit.cx, &submit.loaded.flow);
+    let reply = engine::answer_error(cx, engine::plain(error), engine::takes_json(cx, flow.flow_type)).await;
+    // The verification that has begun is bound to the new secret.
+    if flow.is_native() || pending.verification.is_none() { reply } else { reply.cookie(CookieChange::SetCsrf(renewed)) }
+}
+
+/// The flow as hooks see it, where one wants to.
+async fn form(submit: &Submit<'_>, method: &str) -> Result<Option<Value>, FlowError> {
+    let cx = submit.cx;
+    if !engine::form_for_hooks(cx, FlowKind::Registration, method) {
+        return Ok(None);
+    }
+    let mut flow = submit.loaded.flow.clone();
+    let shown = super::shown(cx, &mut flow).await?;
+    Ok(Some(engine::body(&flow, shown)))
 }
 
 fn answer(

@@ -48,7 +48,8 @@ async fn try_begin(cx: &Cx, flow_type: FlowType) -> Result<Reply, ApiError> {
     let mut flow = engine::new_flow(cx, flow_type, FlowState::ChooseMethod, detail, return_to);
     let exchange_code = engine::exchange_code(cx, &mut flow);
     let mut shown = shown(cx, &mut flow).await.map_err(engine::plain)?;
-    engine::run_before(cx, &flow).await.map_err(engine::plain)?;
+    let mut changes = Changes::new();
+    engine::run_before(cx, &flow, &shown, None, &mut changes).await.map_err(engine::plain)?;
     if signed_in {
         return Ok(if json {
             Reply::error(already_signed_in())
@@ -59,7 +60,8 @@ async fn try_begin(cx: &Cx, flow_type: FlowType) -> Result<Reply, ApiError> {
     if let Some(code) = exchange_code {
         shown.beside.insert("session_token_exchange_code".into(), code.into());
     }
-    engine::insert_new(cx, &flow).await?;
+    engine::insert(cx, &mut changes, &flow);
+    engine::begin(cx, changes).await?;
     Ok(engine::begun(cx, &flow, shown))
 }
 

@@ -5,7 +5,7 @@ use portcullis_model::flow::{Flow, FlowKind, FlowState, Notes};
 use portcullis_model::identity::{AddressStatus, IdentityWithCredentials};
 use portcullis_model::message;
 use portcullis_store::{Changes, Constraint, StoreError, parked, sessions};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::verification;
 use super::{Submit, load_who, outdated, shown, step_up_to_submit, stronger};
@@ -128,8 +128,10 @@ async fn attempt(
         sessions::update(&mut changes, &session);
     }
     let before = submit.who.clone();
+    let form = form(submit, &change.method).await?;
     let mut after = After {
         flow: &submit.loaded.flow,
+        form,
         method: &change.method,
         who: &mut new,
         before: Some(&before),
@@ -148,7 +150,8 @@ async fn attempt(
         verify_pending(cx, &mut after).await?;
     }
     engine::run_after(cx, FlowKind::Settings, &mut after).await?;
-    let pending = after.pending;
+    let mut pending = after.pending;
+    let owed = std::mem::take(&mut pending.owed);
     identity::update(&mut changes, &before, &new);
 
     let asked = submit.loaded.flow.clone();
@@ -173,9 +176,24 @@ async fn attempt(
     if pending.has_mail {
         courier::ring(&cx.app);
     }
+    if pending.has_calls {
+        engine::ring(cx);
+    }
     submit.who = new;
     submit.current.session = session;
+    engine::settle_alone(cx, owed).await?;
     Ok(success(submit, &change.method, pending, shown))
+}
+
+/// The flow as hooks see it, where one wants to.
+async fn form(submit: &Submit<'_>, method: &str) -> Result<Option<Value>, FlowError> {
+    let cx = submit.cx;
+    if !engine::form_for_hooks(cx, FlowKind::Settings, method) {
+        return Ok(None);
+    }
+    let mut flow = submit.loaded.flow.clone();
+    let shown = shown(cx, &submit.who, &mut flow).await?;
+    Ok(Some(engine::body(&flow, shown)))
 }
 
 /// What methods remember in a flow after a change by one of them was saved.

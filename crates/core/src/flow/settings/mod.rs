@@ -43,10 +43,10 @@ async fn try_begin(cx: &Cx, flow_type: FlowType) -> Result<Reply, ApiError> {
     }
     let return_to = return_to::requested(cx)?;
     let mut flow = new_flow(cx, flow_type, return_to, &current);
-    engine::run_before(cx, &flow).await.map_err(engine::plain)?;
     let who = load_who(cx, &current).await?;
     let shown = shown(cx, &who, &mut flow).await.map_err(engine::plain)?;
     let mut changes = Changes::new();
+    engine::run_before(cx, &flow, &shown, Some(&current), &mut changes).await.map_err(engine::plain)?;
     engine::insert(cx, &mut changes, &flow);
     // A new flow drops what waits in this client's older ones.
     match (flow_type, &cx.request.parked_cookie) {
@@ -309,6 +309,7 @@ pub(super) async fn after_recovery(
     who: &IdentityWithCredentials,
     return_to: Option<String>,
     told: message::Message,
+    changes: &mut Changes,
 ) -> Result<Flow, FlowError> {
     let mut flow = engine::new_flow(cx, flow_type, FlowState::ShowForm, Detail::Settings, return_to);
     flow.identity_id = Some(who.identity.id);
@@ -317,7 +318,8 @@ pub(super) async fn after_recovery(
     }
     flow.notes.tell(told);
     // Methods remember what the form showed when it was opened.
-    shown(cx, who, &mut flow).await?;
+    let shown = shown(cx, who, &mut flow).await?;
+    engine::run_before(cx, &flow, &shown, None, changes).await?;
     Ok(flow)
 }
 

@@ -40,9 +40,11 @@ async fn try_begin(cx: &Cx, flow_type: FlowType) -> Result<Reply, ApiError> {
     enabled(cx)?;
     let return_to = return_to::requested(cx)?;
     let mut flow = new_flow(cx, flow_type, return_to)?;
-    engine::run_before(cx, &flow).await.map_err(engine::plain)?;
     let shown = Verifying.shown(cx, &mut flow).await.map_err(engine::plain)?;
-    engine::insert_new(cx, &flow).await?;
+    let mut changes = Changes::new();
+    engine::run_before(cx, &flow, &shown, None, &mut changes).await.map_err(engine::plain)?;
+    engine::insert(cx, &mut changes, &flow);
+    engine::begin(cx, changes).await?;
     Ok(engine::begun(cx, &flow, shown))
 }
 

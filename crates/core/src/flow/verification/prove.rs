@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Replacement, Submit, carrier, new_address, replaced};
 use crate::courier;
 use crate::crypto::tokens::CsrfSecret;
-use crate::flow::engine::{self, After, CookieChange, Echo, FlowError, Reply, Showing as _, csrf};
+use crate::flow::engine::{self, After, CookieChange, Echo, FlowError, Pending, Reply, Showing as _, csrf};
 use crate::identity;
 
 /// An address that somebody proved.
@@ -58,8 +58,10 @@ pub(super) async fn prove(submit: &mut Submit<'_>, proof: Proof) -> Result<Reply
         if browser {
             flow.csrf = secret.as_ref().map(csrf::binding_of);
         }
+        let form = submit.form_for_hooks(&flow, carrier(&flow)).await?;
         let mut after = After {
             flow: &flow,
+            form,
             method: carrier(&flow),
             who: &mut new,
             before: Some(&who),
@@ -70,13 +72,17 @@ pub(super) async fn prove(submit: &mut Submit<'_>, proof: Proof) -> Result<Reply
             pending: Default::default(),
         };
         engine::run_after(cx, FlowKind::Verification, &mut after).await?;
-        let has_mail = after.pending.has_mail;
+        let Pending { has_mail, has_calls, owed, .. } = after.pending;
         identity::update(&mut changes, &who, &new);
         match submit.commit(changes, flow).await {
             Ok(()) => {
                 if has_mail {
                     courier::ring(&cx.app);
                 }
+                if has_calls {
+                    engine::ring(cx);
+                }
+                engine::settle_alone(cx, owed).await?;
                 return passed(submit, fresh).await;
             }
             Err(StoreError::Conflict { what: "codes" }) => break,

@@ -10,7 +10,7 @@ use portcullis_model::session::{Aal, AuthenticationMethod, Session};
 use portcullis_model::ui::{Group, Node, Ui};
 use portcullis_store::{Changes, credentials, identities};
 
-use super::{ID, Password, config, hash_of, node};
+use super::{ID, Password, config, hash_of, migrate, node};
 use crate::app::Cx;
 use crate::config::Config;
 use crate::credential::guess::Guess;
@@ -26,7 +26,10 @@ impl LoginMethod for Password {
     }
 
     async fn populate(&self, cx: &Cx, stage: LoginStage<'_>, flow: &mut Flow, ui: &mut Ui) -> Result<(), FlowError> {
-        let has_password = |who: &IdentityWithCredentials| who.credential(CredentialType::Password).and_then(hash_of).is_some();
+        let has_password = |who: &IdentityWithCredentials| {
+            let held = who.credential(CredentialType::Password);
+            held.is_some_and(|c| hash_of(c).is_some() || migrate::is_elsewhere(c))
+        };
         let label = match stage {
             LoginStage::First => {
                 identifier::ask(cx, flow, ui);
@@ -85,7 +88,20 @@ impl LoginMethod for Password {
             .await
             .map_err(FlowError::Store)?;
         let guess = Guess::at_password(cx, flow.id, found.as_ref().map(|who| who.identity.id), typed).await?;
-        let hash = found.as_ref().and_then(|who| who.credential(CredentialType::Password)).and_then(hash_of);
+        let proof = AuthenticationMethod::new(ID, Aal::Aal1, cx.now);
+        let credential = found.as_ref().and_then(|who| who.credential(CredentialType::Password));
+        if let (Some(who), Some(credential)) = (&found, credential)
+            && migrate::is_elsewhere(credential)
+        {
+            if !migrate::is_right(cx, flow, who, typed, password).await? {
+                return Err(guess.wrong(cx, wrong).await);
+            }
+            let mut changes = Changes::new();
+            let who = migrate::keep(cx, &mut changes, who, password).await?;
+            guess.right(cx, &mut changes);
+            return Ok(LoginOutcome::Proved(Box::new(Proved { who, proof, changes, best_effort: Changes::new() })));
+        }
+        let hash = credential.and_then(hash_of);
         let (Some(who), Some(hash)) = (&found, hash) else {
             // Unknown people wait as long as known ones.
             cx.app.passwords.dummy(&settings, client).await.map_err(FlowError::hashing)?;
@@ -111,7 +127,6 @@ impl LoginMethod for Password {
             }
             credentials::replace_config(&mut best_effort, who.identity.id, CredentialType::Password, &new, &old.config, cx.now);
         }
-        let proof = AuthenticationMethod::new(ID, Aal::Aal1, cx.now);
         let who = who.clone();
         let mut changes = Changes::new();
         guess.right(cx, &mut changes);

@@ -1,6 +1,7 @@
 //! `password`: something the person knows.
 
 mod login;
+mod migrate;
 mod policy;
 mod registration;
 mod settings;

@@ -3,6 +3,9 @@
 mod bodies;
 mod errors;
 mod guesses;
+mod hooks;
+mod hooks_owed;
+mod hooks_reach;
 mod login;
 mod login_code;
 mod logout;

@@ -12,6 +12,7 @@ mod raw;
 mod schema;
 mod second_factor;
 mod security_key;
+mod target;
 mod together;
 
 pub(crate) use answer::Answer;
@@ -26,4 +27,5 @@ pub(crate) use raw::{RawDatabase, found};
 pub(crate) use schema::schema;
 pub(crate) use second_factor::{Authenticator, backup_codes, listed, second_factors};
 pub(crate) use security_key::{ORIGIN, SecurityKey, asked, keys};
+pub(crate) use target::{Manner, Target, jsonnet};
 pub(crate) use together::together;
