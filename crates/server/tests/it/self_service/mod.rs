@@ -21,6 +21,7 @@ mod registration;
 mod settings;
 mod settings_second_factor;
 mod totp;
+mod used_once;
 mod verification;
 mod verification_link;
 mod webauthn;
