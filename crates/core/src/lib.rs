@@ -13,5 +13,6 @@ pub mod identity;
 pub mod jobs;
 pub mod jsonnet;
 pub mod method;
+pub mod oauth2;
 pub mod outbound;
 pub mod session;

@@ -310,6 +310,9 @@ pub struct Flow {
     /// The OAuth2 server's request that this flow answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login_challenge: Option<String>,
+    /// Where the browser goes on when it has passed, whatever `return_to` says: to the OAuth2 server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leads_to: Option<String>,
     /// What belongs to its kind only.
     pub detail: Detail,
 }

@@ -91,6 +91,11 @@ pub trait Hook: Send + Sync {
         Ok(())
     }
 
+    /// Whether it sends the client to the verification that begins on the way.
+    fn leads_to_verification(&self) -> bool {
+        false
+    }
+
     /// Whether it looks at the flow as clients are shown it.
     fn sees_form(&self) -> bool {
         false

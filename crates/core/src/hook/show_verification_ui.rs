@@ -15,6 +15,10 @@ impl Hook for ShowVerificationUi {
         "show_verification_ui"
     }
 
+    fn leads_to_verification(&self) -> bool {
+        true
+    }
+
     async fn after(&self, _cx: &Cx, _config: &Value, after: &mut After<'_>) -> Result<(), FlowError> {
         after.pending.show_verification = true;
         Ok(())

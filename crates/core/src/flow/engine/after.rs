@@ -77,6 +77,8 @@ pub struct Pending {
     pub instead: Option<Box<Reply>>,
     /// What hooks do when the changes are saved, before the client is answered: [`settle`].
     pub owed: Vec<Owed>,
+    /// The OAuth2 server's login that waits until the verification has passed.
+    pub login_challenge: Option<String>,
     /// Whether calls that nobody waits for are in the changes.
     pub has_calls: bool,
 }
@@ -146,6 +148,13 @@ pub async fn run_before(
 pub fn form_for_hooks(cx: &Cx, kind: FlowKind, method: &str) -> bool {
     let sees = |hook: &Configured| cx.app.hooks.get(&hook.name).is_some_and(|known| known.sees_form());
     cx.config().after_hooks(kind, Some(method)).iter().any(sees)
+}
+
+/// Whether a hook of a good submit sends the client to the verification that begins on the way.
+#[must_use]
+pub fn leads_to_verification(cx: &Cx, kind: FlowKind, method: &str) -> bool {
+    let leads = |hook: &Configured| cx.app.hooks.get(&hook.name).is_some_and(|known| known.leads_to_verification());
+    cx.config().after_hooks(kind, Some(method)).iter().any(leads)
 }
 
 /// Runs the hooks of a good submit that may decide about it.

@@ -18,7 +18,8 @@ mod show;
 mod submission;
 
 pub use after::{
-    After, Before, Owed, Pending, Verification, form_for_hooks, ring, run_after, run_before, run_deciding, settle, settle_alone,
+    After, Before, Owed, Pending, Verification, form_for_hooks, leads_to_verification, ring, run_after, run_before, run_deciding,
+    settle, settle_alone,
 };
 pub use change::{Change, Edit, EditList, Fresh, SetCredential};
 pub use expired::{expired, gone, replaced};
@@ -69,6 +70,7 @@ pub fn new_flow(cx: &Cx, flow_type: FlowType, state: FlowState, detail: Detail, 
         methods: Default::default(),
         exchange_code: None,
         login_challenge: None,
+        leads_to: None,
         detail,
     }
 }

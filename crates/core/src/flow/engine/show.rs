@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::reply::Reply;
 use super::request::CsrfCookie;
 use crate::app::Cx;
+use crate::oauth2::LoginRequest;
 
 /// A form ready to be shown, with what stands beside it in the JSON of its kind.
 #[derive(Clone)]
@@ -18,6 +19,15 @@ pub struct Shown {
 }
 
 impl Shown {
+    /// With the login that the OAuth2 server asks for.
+    #[must_use]
+    pub fn login_request(mut self, request: Option<LoginRequest>) -> Self {
+        if let Some(request) = request {
+            self.beside.insert("oauth2_login_request".into(), request.shown);
+        }
+        self
+    }
+
     /// A form with nothing beside it.
     #[must_use]
     pub fn plain(ui: Ui) -> Self {
@@ -82,6 +92,9 @@ pub fn body(flow: &Flow, shown: Shown) -> Value {
     out.insert("request_url".into(), json!(flow.request_url));
     if let Some(return_to) = &flow.return_to {
         out.insert("return_to".into(), json!(return_to));
+    }
+    if let (Some(challenge), FlowKind::Login | FlowKind::Registration) = (&flow.login_challenge, flow.kind()) {
+        out.insert("oauth2_login_challenge".into(), json!(challenge));
     }
     if let Some(active) = &flow.active {
         out.insert("active".into(), json!(active));

@@ -13,6 +13,7 @@ use crate::courier;
 use crate::crypto::tokens::CsrfSecret;
 use crate::flow::engine::{self, After, CookieChange, FlowError, Pending, Reply, return_to};
 use crate::method::Proved;
+use crate::oauth2;
 use crate::session;
 
 /// Makes or raises the session of whoever proved themselves.
@@ -72,6 +73,14 @@ pub(super) async fn conclude(submit: &mut Submit<'_>, method: &str, proved: Prov
         submit.loaded.flow.notes.clear_messages();
         engine::update(cx, &mut changes, &submit.loaded);
     }
+    let wants_more = cx.config().session.whoami.required_aal == RequiredAal::HighestAvailable
+        && session.aal < session::aal::available(cx, &who.identity);
+    let challenge = submit.loaded.flow.login_challenge.clone();
+    // Nobody is signed in whom the OAuth2 server refuses.
+    let sent_on = match challenge.as_deref().filter(|_| !wants_more && pending.instead.is_none()) {
+        Some(challenge) => Some(oauth2::accept(cx, challenge, &session).await.map_err(FlowError::api)?),
+        None => None,
+    };
     cx.store().commit(changes).await.map_err(FlowError::Store)?;
     if pending.has_mail {
         courier::ring(&cx.app);
@@ -90,8 +99,6 @@ pub(super) async fn conclude(submit: &mut Submit<'_>, method: &str, proved: Prov
     }
 
     let flow = &submit.loaded.flow;
-    let wants_more = cx.config().session.whoami.required_aal == RequiredAal::HighestAvailable
-        && session.aal < session::aal::available(cx, &who.identity);
     if flow.is_native() {
         let identity = (!wants_more).then_some(&who.identity);
         let continue_with = if pending.continue_with.is_empty() { Value::Null } else { json!(pending.continue_with) };
@@ -104,8 +111,13 @@ pub(super) async fn conclude(submit: &mut Submit<'_>, method: &str, proved: Prov
             }),
         ));
     }
-    let mut reply = if wants_more {
-        let url = session::aal::step_up_url(cx, flow.return_to.as_deref());
+    let mut reply = if let Some(url) = sent_on {
+        oauth2::sent_on(cx.request.takes_json(), url)
+    } else if wants_more {
+        let mut url = session::aal::step_up_url(cx, flow.return_to.as_deref());
+        if let Some(challenge) = &challenge {
+            url = engine::with_parameter(&url, "login_challenge", challenge);
+        }
         if cx.request.takes_json() {
             Reply::error(
                 ApiError::new(422, "A second factor is needed. Send the browser to the address that is named.")

@@ -5,6 +5,8 @@
 mod conclude;
 mod identifier_first;
 
+use std::collections::BTreeMap;
+
 use portcullis_model::error::{ApiError, ErrorId};
 use portcullis_model::flow::{Detail, Flow, FlowKind, FlowState, FlowType};
 use portcullis_model::identity::IdentityWithCredentials;
@@ -13,6 +15,7 @@ use portcullis_model::session::Aal;
 use portcullis_model::ui::{Ui, order};
 use portcullis_store::{Changes, StoreError, identities};
 use serde_json::Value;
+use url::form_urlencoded;
 
 use super::engine::{self, FlowError, Form, Loaded, Reply, Shown, Unreadable, answer_error, csrf, return_to, store_error};
 use crate::app::Cx;
@@ -20,6 +23,7 @@ use crate::config::flows::LoginStyle;
 use crate::courier;
 use crate::credential::mail_limit;
 use crate::method::{Arranged, LoginOutcome, LoginStage, Method};
+use crate::oauth2::{self, LoginRequest};
 use crate::session::{self, Current};
 
 /// Begins a login flow.
@@ -32,17 +36,28 @@ pub async fn begin(cx: &Cx, flow_type: FlowType) -> Reply {
 
 async fn try_begin(cx: &Cx, flow_type: FlowType) -> Result<Reply, ApiError> {
     let json = flow_type == FlowType::Api || cx.request.wants_json();
-    let return_to = return_to::requested(cx)?;
+    let asked = if flow_type == FlowType::Browser { oauth2::asked(cx).await? } else { None };
+    let return_to = match asked.as_ref().filter(|_| cx.config().oauth2_provider.override_return_to) {
+        Some(asked) => {
+            return_to::check(cx.config(), &asked.request_url)?;
+            Some(asked.request_url.clone())
+        }
+        None => return_to::requested(cx)?,
+    };
     let requested_aal = requested_aal(cx)?;
     let schema = match requested_aal {
         Aal::Aal2 => None,
         _ => engine::requested_schema(cx)?,
     };
     let current = session::current(cx).await?;
-    let refresh = current.is_some() && cx.request.parameter("refresh").is_some_and(is_true);
+    let asks_again = asked.as_ref().is_some_and(|asked| !asked.skip);
+    let refresh = current.is_some() && (asks_again || cx.request.parameter("refresh").is_some_and(is_true));
     match &current {
         None if requested_aal == Aal::Aal2 => return Err(aal1_required()),
         Some(current) if !refresh && requested_aal <= current.session.aal => {
+            if let Some(asked) = &asked {
+                return sent_on_at_once(cx, json, asked, current).await;
+            }
             return Ok(if json {
                 Reply::error(already_signed_in())
             } else {
@@ -53,13 +68,17 @@ async fn try_begin(cx: &Cx, flow_type: FlowType) -> Result<Reply, ApiError> {
     }
     let detail = Detail::Login { requested_aal, refresh, schema, identifier: None };
     let mut flow = engine::new_flow(cx, flow_type, FlowState::ChooseMethod, detail, return_to);
+    if let Some(asked) = &asked {
+        flow.request_url = url_of_login(cx, asked);
+        flow.login_challenge = Some(asked.challenge.clone());
+    }
     let exchange_code = engine::exchange_code(cx, &mut flow);
     explain(&mut flow, current.as_ref());
     let who = who(cx, current.as_ref()).await?;
     let mut changes = Changes::new();
     begin_second(cx, who.as_ref(), current.as_ref(), &mut flow, &mut changes).await.map_err(engine::plain)?;
     let has_mail = !changes.is_empty();
-    let mut shown = shown(cx, &mut flow, who.as_ref()).await.map_err(engine::plain)?;
+    let mut shown = shown(cx, &mut flow, who.as_ref()).await.map_err(engine::plain)?.login_request(asked);
     engine::run_before(cx, &flow, &shown, None, &mut changes).await.map_err(engine::plain)?;
     if let Some(code) = exchange_code {
         shown.beside.insert("session_token_exchange_code".into(), code.into());
@@ -70,6 +89,38 @@ async fn try_begin(cx: &Cx, flow_type: FlowType) -> Result<Reply, ApiError> {
         courier::ring(&cx.app);
     }
     Ok(engine::begun(cx, &flow, shown))
+}
+
+/// Answers the OAuth2 server at once for whoever is signed in, as far as they are signed in surely enough.
+async fn sent_on_at_once(cx: &Cx, json: bool, asked: &LoginRequest, current: &Current) -> Result<Reply, ApiError> {
+    let required = cx.config().session.whoami.required_aal;
+    let url = if session::aal::satisfies(cx, required, &current.session, &current.identity) {
+        oauth2::accept(cx, &asked.challenge, &current.session).await?
+    } else {
+        engine::with_parameter(&session::aal::step_up_url(cx, None), "login_challenge", &asked.challenge)
+    };
+    Ok(oauth2::sent_on(json, url))
+}
+
+/// The URL of a request that begins a login for the OAuth2 server, as front ends are to understand it: with what the server
+/// asks for, by the parameters' names in order.
+fn url_of_login(cx: &Cx, asked: &LoginRequest) -> String {
+    let overrides = cx.config().oauth2_provider.override_return_to;
+    if asked.skip && !overrides {
+        return cx.request.url.clone();
+    }
+    let mut query: BTreeMap<&str, &str> = BTreeMap::new();
+    for (name, value) in &cx.request.query {
+        query.entry(name).or_insert(value);
+    }
+    if !asked.skip {
+        query.insert("refresh", "true");
+    }
+    if overrides {
+        query.insert("return_to", &asked.request_url);
+    }
+    let front = cx.request.url.split('?').next().unwrap_or_default();
+    format!("{front}?{}", form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish())
 }
 
 /// Shows a login flow.
@@ -97,7 +148,8 @@ async fn try_fetch(cx: &Cx) -> Result<Reply, ApiError> {
         }
         loaded = engine::load_by_parameter(cx, FlowKind::Login, "id").await?;
     };
-    Ok(Reply::json(200, engine::body(&loaded.flow, shown)))
+    let asked = oauth2::of_flow(cx, &loaded.flow).await?;
+    Ok(Reply::json(200, engine::body(&loaded.flow, shown.login_request(asked))))
 }
 
 /// Takes a submit.
@@ -242,7 +294,7 @@ impl Submit<'_> {
         cx.store().commit(changes).await.map_err(mail_limit::or_too_many)?;
         self.loaded.version += 1;
         courier::ring(&cx.app);
-        Ok(self.present(shown, 400, true))
+        Ok(self.present(shown, 400, true).await)
     }
 
     /// Saves the flow and shows it. `taken`: the submit was read whole and answered by a step, not refused.
@@ -250,7 +302,7 @@ impl Submit<'_> {
         let cx = self.cx;
         let shown = shown(cx, &mut self.loaded.flow, self.who.as_ref()).await?;
         engine::save(cx, &self.loaded).await.map_err(FlowError::api)?;
-        Ok(self.present(shown, status, taken))
+        Ok(self.present(shown, status, taken).await)
     }
 
     /// Saves the flow and sends the person to its page.
@@ -271,7 +323,7 @@ impl Submit<'_> {
         })
     }
 
-    fn present(&self, mut shown: Shown, status: u16, taken: bool) -> Reply {
+    async fn present(&self, mut shown: Shown, status: u16, taken: bool) -> Reply {
         let (cx, flow) = (self.cx, &self.loaded.flow);
         if !engine::takes_json(cx, flow.flow_type) {
             return Reply::see_other(engine::page_of(cx, flow));
@@ -280,6 +332,8 @@ impl Submit<'_> {
             let payload = self.transient_payload.clone().unwrap_or_else(|| serde_json::json!({}));
             shown.beside.insert("transient_payload".into(), payload);
         }
+        // What is wrong with the form is worth more than what the form is for.
+        shown = shown.login_request(oauth2::of_flow(cx, flow).await.unwrap_or_default());
         Reply::json(status, engine::body(flow, shown))
     }
 

@@ -16,6 +16,7 @@ use crate::flow::engine::{self, After, CookieChange, FlowError, Owed, Pending, R
 use crate::flow::verification;
 use crate::identity;
 use crate::method::Registrant;
+use crate::oauth2;
 use crate::session;
 
 /// Makes the account of whoever signs up.
@@ -48,6 +49,9 @@ pub(super) async fn conclude(
     engine::run_deciding(cx, FlowKind::Registration, &mut after).await?;
     if cx.config().selfservice.flows.verification.enabled {
         let every = cx.config().feature_flags.legacy_continue_with_verification_ui;
+        if every || engine::leads_to_verification(cx, FlowKind::Registration, method) {
+            after.pending.login_challenge.clone_from(&submit.loaded.flow.login_challenge);
+        }
         let addresses = after.who.identity.verifiable_addresses.iter().enumerate();
         let unverified: Vec<usize> = addresses.filter(|(_, a)| !a.verified).map(|(place, _)| place).collect();
         for address in unverified.into_iter().take(if every { usize::MAX } else { 1 }) {
@@ -58,8 +62,12 @@ pub(super) async fn conclude(
     engine::run_after(cx, FlowKind::Registration, &mut after).await?;
     let mut pending = after.pending;
     let owed = std::mem::take(&mut pending.owed);
+    // A verification that the client is sent to answers the OAuth2 server when it has passed.
+    let waits = pending.show_verification && pending.verification.is_some();
+    let challenge = submit.loaded.flow.login_challenge.clone().filter(|_| !waits);
+    let at_once = owed.is_empty() && challenge.is_none();
     identity::insert(&mut changes, &who);
-    if owed.is_empty() {
+    if at_once {
         sessions::insert(&mut changes, &new.session, &new.token_hash);
     }
     changes.merge(after_changes);
@@ -90,19 +98,46 @@ pub(super) async fn conclude(
     if pending.has_calls {
         engine::ring(cx);
     }
-    if !owed.is_empty()
-        && let Err(error) = sign_in_after(cx, owed, &new).await
-    {
-        return Ok(not_signed_in(submit, error, &pending, renewed).await);
+    let mut sent_on = None;
+    if !at_once {
+        match sign_in_after(cx, owed, challenge.as_deref(), &new).await {
+            Ok(url) => sent_on = url,
+            Err(error) => return Ok(not_signed_in(submit, error, &pending, renewed).await),
+        }
     }
-    Ok(answer(submit, method, &who, new, pending, renewed))
+    Ok(answer(submit, method, &who, new, End { pending, sent_on }, renewed))
 }
 
-/// Does what hooks owe to the account that is saved; then it gets its session.
-async fn sign_in_after(cx: &Cx, owed: Vec<Owed>, new: &session::NewSession) -> Result<(), FlowError> {
+/// Does what hooks owe to the account that is saved, and tells the OAuth2 server of it; then the account gets its session.
+/// Gives the address to which the OAuth2 server wants the browser to be sent.
+async fn sign_in_after(
+    cx: &Cx,
+    owed: Vec<Owed>,
+    challenge: Option<&str>,
+    new: &session::NewSession,
+) -> Result<Option<String>, FlowError> {
     let mut changes = engine::settle(cx, owed).await?;
+    let sent_on = match challenge {
+        Some(challenge) => match oauth2::accept(cx, challenge, &new.session).await {
+            Ok(url) => Some(url),
+            Err(error) => {
+                // Hooks were told; only the session is not there.
+                cx.store().commit(changes).await.map_err(FlowError::Store)?;
+                return Err(FlowError::api(error));
+            }
+        },
+        None => None,
+    };
     sessions::insert(&mut changes, &new.session, &new.token_hash);
-    cx.store().commit(changes).await.map(drop).map_err(FlowError::Store)
+    cx.store().commit(changes).await.map_err(FlowError::Store)?;
+    Ok(sent_on)
+}
+
+/// What comes of a sign-up for the client.
+struct End {
+    pending: Pending,
+    /// Where the OAuth2 server wants the browser to be sent.
+    sent_on: Option<String>,
 }
 
 /// The answer to a sign-up that is saved, but that a hook failed to follow: nobody is signed in.
@@ -129,12 +164,14 @@ fn answer(
     method: &str,
     who: &portcullis_model::identity::IdentityWithCredentials,
     new: session::NewSession,
-    pending: Pending,
+    end: End,
     renewed: CsrfSecret,
 ) -> Reply {
     let cx = submit.cx;
     let flow = &submit.loaded.flow;
-    let destination = return_to::destination(cx, FlowKind::Registration, method, flow.return_to.as_deref());
+    let End { pending, sent_on } = end;
+    let destination = || return_to::destination(cx, FlowKind::Registration, method, flow.return_to.as_deref());
+    let destination = sent_on.unwrap_or_else(destination);
     let json = engine::takes_json(cx, flow.flow_type);
     let shows = pending.show_verification.then_some(pending.verification.as_ref()).flatten();
     let mut reply = if json {

@@ -21,7 +21,8 @@ use crate::config::flows::RegistrationStyle;
 use crate::courier;
 use crate::credential::mail_limit;
 use crate::method::{Arranged, Method, RegistrationOutcome, RegistrationStage};
-use crate::session;
+use crate::oauth2::{self, LoginRequest};
+use crate::session::{self, Current};
 
 /// Begins a registration flow.
 pub async fn begin(cx: &Cx, flow_type: FlowType) -> Reply {
@@ -33,23 +34,25 @@ pub async fn begin(cx: &Cx, flow_type: FlowType) -> Reply {
 
 async fn try_begin(cx: &Cx, flow_type: FlowType) -> Result<Reply, ApiError> {
     let json = flow_type == FlowType::Api || cx.request.wants_json();
-    let signed_in = session::current(cx).await?.is_some();
+    let current = session::current(cx).await?;
+    let signed_in = current.is_some();
     if signed_in && flow_type == FlowType::Api {
         return Err(already_signed_in());
     }
     let return_to = return_to::requested(cx)?;
-    if cx.request.query.iter().any(|(k, _)| k == "login_challenge") && cx.config().oauth2_provider.url.is_none() {
-        return Err(ApiError::new(500, "A login_challenge was sent, but no OAuth2 server is configured (oauth2_provider.url).")
-            .id(ErrorId::InvalidConfiguration));
-    }
+    let asked = oauth2::asked(cx).await?.filter(|_| flow_type == FlowType::Browser);
     let schema_id = engine::requested_schema(cx)?;
     enabled(cx)?;
     let detail = Detail::Registration { schema: schema_id, choosing_credential: false };
     let mut flow = engine::new_flow(cx, flow_type, FlowState::ChooseMethod, detail, return_to);
+    flow.login_challenge = asked.as_ref().map(|asked| asked.challenge.clone());
     let exchange_code = engine::exchange_code(cx, &mut flow);
     let mut shown = shown(cx, &mut flow).await.map_err(engine::plain)?;
     let mut changes = Changes::new();
     engine::run_before(cx, &flow, &shown, None, &mut changes).await.map_err(engine::plain)?;
+    if let (Some(current), Some(asked)) = (&current, &asked) {
+        return to_login(cx, json, asked, current).await;
+    }
     if signed_in {
         return Ok(if json {
             Reply::error(already_signed_in())
@@ -90,7 +93,20 @@ async fn try_fetch(cx: &Cx) -> Result<Reply, ApiError> {
         }
         loaded = engine::load_by_parameter(cx, FlowKind::Registration, "id").await?;
     };
-    Ok(Reply::json(200, engine::body(&loaded.flow, shown)))
+    let asked = oauth2::of_flow(cx, &loaded.flow).await?;
+    Ok(Reply::json(200, engine::body(&loaded.flow, shown.login_request(asked))))
+}
+
+/// Where somebody who is signed in goes on whom the OAuth2 server sent to sign up: back to it, or to a login that answers it.
+async fn to_login(cx: &Cx, json: bool, asked: &LoginRequest, current: &Current) -> Result<Reply, ApiError> {
+    let required = cx.config().session.whoami.required_aal;
+    if asked.skip && session::aal::satisfies(cx, required, &current.session, &current.identity) {
+        let url = oauth2::accept(cx, &asked.challenge, &current.session).await?;
+        return Ok(oauth2::sent_on(json, url));
+    }
+    let login = cx.public_url("/self-service/login/browser");
+    let url = engine::with_parameter(&login, "login_challenge", &asked.challenge);
+    Ok(if json { oauth2::sent_on(json, url) } else { Reply::redirect(302, url) })
 }
 
 /// Takes a submit.

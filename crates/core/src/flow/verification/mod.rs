@@ -106,7 +106,8 @@ impl Showing for Verifying {
             ui.method = "GET";
             ui.action.clone_from(&destination);
             let group = of_id(cx, &carrier).map_or(Group::Default, |(_, verification)| verification.group());
-            ui.nodes.push(Node::anchor(group, "continue", &destination, message::label::proceed()));
+            let onwards = flow.leads_to.as_ref().unwrap_or(&destination);
+            ui.nodes.push(Node::anchor(group, "continue", onwards, message::label::proceed()));
         } else if let Some((_, verification)) = of_id(cx, &carrier) {
             // The method says where the token stands among its nodes.
             ui.nodes.clear();

@@ -1,9 +1,9 @@
 //! The end of verification: the address counts as verified, and the flow has passed.
 
-use portcullis_model::flow::{FlowKind, FlowState, FlowType};
+use portcullis_model::flow::{Detail, FlowKind, FlowState, FlowType};
 use portcullis_model::identity::{AddressStatus, Via};
 use portcullis_model::message::{self, Message};
-use portcullis_store::{Changes, StoreError, identities};
+use portcullis_store::{Changes, StoreError, identities, sessions};
 use uuid::Uuid;
 
 use super::{Replacement, Submit, carrier, new_address, replaced};
@@ -11,6 +11,8 @@ use crate::courier;
 use crate::crypto::tokens::CsrfSecret;
 use crate::flow::engine::{self, After, CookieChange, Echo, FlowError, Pending, Reply, Showing as _, csrf};
 use crate::identity;
+use crate::oauth2;
+use crate::session;
 
 /// An address that somebody proved.
 pub(super) struct Proof {
@@ -29,6 +31,8 @@ pub(super) struct Proof {
 /// Marks a proved address as verified.
 pub(super) async fn prove(submit: &mut Submit<'_>, proof: Proof) -> Result<Reply, FlowError> {
     let cx = submit.cx;
+    // Only whoever began the verification is signed in by it elsewhere.
+    let began_it = csrf::same_browser(cx, &submit.loaded.flow).is_ok();
     for _ in 0..engine::TRIES {
         let mut changes = Changes::new();
         changes.merge(proof.guards.clone());
@@ -83,7 +87,10 @@ pub(super) async fn prove(submit: &mut Submit<'_>, proof: Proof) -> Result<Reply
                     engine::ring(cx);
                 }
                 engine::settle_alone(cx, owed).await?;
-                return passed(submit, fresh).await;
+                let prolonged = if began_it { answer_oauth2(submit).await } else { None };
+                let mut reply = passed(submit, fresh).await?;
+                reply.cookies.extend(prolonged);
+                return Ok(reply);
             }
             Err(StoreError::Conflict { what: "codes" }) => break,
             Err(StoreError::Conflict { .. }) => submit.read_again().await?,
@@ -91,6 +98,30 @@ pub(super) async fn prove(submit: &mut Submit<'_>, proof: Proof) -> Result<Reply
         }
     }
     replaced(submit, proof.told_if_used, Replacement::Spent).await.map_err(FlowError::api)
+}
+
+/// Tells the OAuth2 server of the sign-in that waited for this verification; the flow then leads there. The address is
+/// verified whatever comes of it: people can begin again at the application. The session's cookie goes on, if this browser
+/// has it.
+async fn answer_oauth2(submit: &mut Submit<'_>) -> Option<CookieChange> {
+    let cx = submit.cx;
+    let flow = &submit.loaded.flow;
+    let Detail::Verification { session_id: Some(session_id), .. } = &flow.detail else { return None };
+    let challenge = flow.login_challenge.as_deref()?;
+    let stored = sessions::get(cx.store(), *session_id).await.ok()??;
+    let session = Some(stored.0).filter(|session| session.is_alive(cx.now))?;
+    match oauth2::accept(cx, challenge, &session).await {
+        Ok(url) => submit.loaded.flow.leads_to = Some(url),
+        Err(error) => {
+            tracing::error!(%error, "a sign-up that was verified does not lead back to the OAuth2 server");
+            return None;
+        }
+    }
+    if let Err(error) = engine::save(cx, &submit.loaded).await {
+        tracing::error!(%error, "where a verification leads was not saved");
+    }
+    let current = session::current(cx).await.ok()??;
+    (current.session.id == session.id).then(|| CookieChange::SetSession { token: current.token, expires_at: session.expires_at })
 }
 
 /// The answer to a proof: the flow, or the way back to its page. `fresh`: the browser had no anti-CSRF secret.
@@ -105,7 +136,8 @@ async fn passed(submit: &mut Submit<'_>, fresh: Option<CsrfSecret>) -> Result<Re
         let shown = submit.showing.shown(&submit.cx.renewed(secret.clone()), flow).await?;
         Reply::json(200, engine::body(flow, shown))
     } else {
-        submit.show_saved(200, Echo::Nothing).await?
+        let echo = if submit.loaded.flow.leads_to.is_some() { Echo::Payload } else { Echo::Nothing };
+        submit.show_saved(200, echo).await?
     };
     reply.cookies.extend(fresh.map(CookieChange::SetCsrf));
     Ok(reply)

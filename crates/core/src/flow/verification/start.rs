@@ -30,6 +30,7 @@ pub async fn start(cx: &Cx, after: &mut After<'_>, address: usize) -> Result<(),
     // The URL of the flow on whose way it begins carries the way back.
     flow.request_url.clone_from(&after.flow.request_url);
     flow.identity_id = Some(after.who.identity.id);
+    flow.login_challenge.clone_from(&after.pending.login_challenge);
     if !flow.is_native() {
         flow.csrf = after.csrf_secret.as_ref().map(csrf::binding_of);
     }

@@ -12,6 +12,7 @@ mod logout;
 mod lookup_secret;
 mod negotiation;
 mod notices;
+mod oauth2;
 mod passkey;
 mod recovery;
 mod recovery_by_admin;
