@@ -2,7 +2,7 @@
 //!
 //! What counts is who asks for which address, whether somebody owns it or not, so the limit tells nothing. It is no way to
 //! lock somebody out: however many strangers ask, the first message of a window is sent for every client that asks, and
-//! what was sent before stays good.
+//! what was sent before stays good. Notices of changes are not counted: nobody shall be able to use them up beforehand.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_model::identity::Via;
-use portcullis_model::message;
+use portcullis_model::message::{self, Message};
 use portcullis_store::{Changes, StoreError, guesses};
 
 use crate::app::Cx;
@@ -22,40 +22,82 @@ const OF_CLIENT: (u32, Duration) = (10, Duration::from_secs(10 * 60));
 /// How many messages all clients together may have sent to one address, but for the first of each.
 const OF_ADDRESS: (u32, Duration) = (60, Duration::from_secs(60 * 60));
 
+/// What was counted for an address so far, for this client and for all of them.
+struct Counted {
+    own: String,
+    all: String,
+    /// Messages that this client asked for in the window that lasts; `None`: no window lasts.
+    asked: Option<u64>,
+}
+
+impl Counted {
+    async fn read(cx: &Cx, via: Via, address: &str) -> Result<Self, FlowError> {
+        let own = subject(cx, &format!("{via} {address} {}", network(&cx.request.client_ip)));
+        let all = subject(cx, &format!("{via} {address}"));
+        let asked = lasting(cx, &own).await?;
+        Ok(Self { own, all, asked })
+    }
+
+    /// Whether another message would be one too many.
+    async fn is_full(&self, cx: &Cx) -> Result<bool, FlowError> {
+        match self.asked {
+            // The first message of a client's window is always sent.
+            None => Ok(false),
+            Some(asked) if asked >= u64::from(OF_CLIENT.0) => Ok(true),
+            Some(_) => Ok(lasting(cx, &self.all).await?.is_some_and(|all| all >= u64::from(OF_ADDRESS.0))),
+        }
+    }
+
+    fn charge(&self, cx: &Cx, changes: &mut Changes) {
+        let (limit, window) = OF_CLIENT;
+        guesses::charge(changes, &self.own, cx.now, window, limit);
+        let (limit, window) = OF_ADDRESS;
+        guesses::charge(changes, &self.all, cx.now, window, if self.asked.is_none() { u32::MAX } else { limit });
+    }
+}
+
+/// How far a counter has come in the window that lasts; `None` if none does.
+async fn lasting(cx: &Cx, subject: &str) -> Result<Option<u64>, FlowError> {
+    let counted = guesses::get(cx.store(), subject).await.map_err(FlowError::Store)?;
+    Ok(counted.filter(|counted| cx.now < counted.ends_at).map(|counted| counted.tries))
+}
+
 /// Counts a message to an address (in normal form) that this request asks for, among the changes that send it. If it is one
 /// too many the commit fails; [`or_too_many`] knows that failure.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn charge(cx: &Cx, changes: &mut Changes, via: Via, address: &str) -> Result<(), FlowError> {
-    let own = subject(cx, &format!("{via} {address} {}", network(&cx.request.client_ip)));
-    let before = guesses::get(cx.store(), &own).await.map_err(FlowError::Store)?;
-    let is_first = before.is_none_or(|b| b.ends_at <= cx.now);
-    let (limit, window) = OF_CLIENT;
-    guesses::charge(changes, &own, cx.now, window, limit);
-    let (limit, window) = OF_ADDRESS;
-    let limit = if is_first { u32::MAX } else { limit };
-    guesses::charge(changes, &subject(cx, &format!("{via} {address}")), cx.now, window, limit);
+    Counted::read(cx, via, address).await?.charge(cx, changes);
     Ok(())
 }
 
-/// Whether a message to an address could be sent now, going by what was counted so far.
+/// Counts a message that a flow sends on its way, without being asked for it, unless it would be one too many: then it
+/// gives `false` and counts nothing, and the flow goes on without the message. When others were faster the commit is a
+/// conflict, and who decides again gets `false`.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn allows(cx: &Cx, via: Via, address: &str) -> Result<bool, FlowError> {
-    let own = subject(cx, &format!("{via} {address} {}", network(&cx.request.client_ip)));
-    let counted = guesses::get(cx.store(), &own).await.map_err(FlowError::Store)?;
-    Ok(counted.is_none_or(|c| c.ends_at <= cx.now || c.tries < u64::from(OF_CLIENT.0)))
+pub async fn charge_if_allowed(cx: &Cx, changes: &mut Changes, via: Via, address: &str) -> Result<bool, FlowError> {
+    let counted = Counted::read(cx, via, address).await?;
+    if counted.is_full(cx).await? {
+        return Ok(false);
+    }
+    counted.charge(cx, changes);
+    Ok(true)
+}
+
+/// What somebody is told who asked for, or would be sent, one message too many.
+#[must_use]
+pub fn too_many() -> Message {
+    message::validation::generic("too many messages were sent to this address; use the last one, or try again in a few minutes")
 }
 
 /// The failure of a commit, or what the person is told if it failed since too many messages were asked for.
 #[must_use]
 pub fn or_too_many(error: StoreError) -> FlowError {
     match error {
-        StoreError::Conflict { what: "guesses" } => FlowError::tell(message::validation::generic(
-            "too many messages were sent to this address; use the last one, or try again in a few minutes",
-        )),
+        StoreError::Conflict { what: "guesses" } => FlowError::tell(too_many()),
         other => FlowError::Store(other),
     }
 }

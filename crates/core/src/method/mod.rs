@@ -3,6 +3,7 @@
 //! A method is one folder here and one line in [`all`]. It never uses another method, and no flow names one: they meet
 //! through the traits below. What several methods share lives in `credential` or `identity`.
 
+mod challenge;
 mod code;
 mod link;
 mod lookup_secret;

@@ -5,7 +5,7 @@ use portcullis_store::identities;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Admin, Answer, Form, Native, Person, Spa, TestApp, UI, everywhere, together};
+use crate::support::{Admin, Answer, Form, Native, Person, Spa, TestApp, everywhere, together};
 
 fn sign_up(email: &str, first: &str) -> serde_json::Value {
     json!({ "method": "password", "password": "heron-Qx7-58-lantern", "traits": { "email": email, "name": { "first": first } } })
@@ -130,56 +130,6 @@ async fn an_external_id_is_given_to_one_of_64() {
     assert_eq!(answers.iter().filter(|a| a.status == 201).count(), 1, "{:?}", statuses(&answers));
     assert!(answers.iter().all(|a| matches!(a.status, 201 | 409)));
     assert_eq!(identities(&app).await.len(), 1);
-}
-
-async fn verifying() -> TestApp {
-    TestApp::with(
-        json!({ "selfservice": { "flows": { "verification": { "enabled": true, "ui_url": format!("{UI}/verification") } } } }),
-    )
-    .await
-}
-
-/// A native flow that has sent a code, and the code.
-async fn sent(app: &TestApp, who: &Person) -> (Form, String) {
-    let native = Native::new(app);
-    let form = native.open("verification").await;
-    app.wait(1);
-    assert_eq!(native.submit(&form, json!({ "method": "code", "email": who.email })).await.status, 200);
-    (form, app.newest_mail(&who.email).await.code())
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_code_is_good_for_one_of_64() {
-    let app = verifying().await;
-    let ada = Person::named("ada");
-    Native::new(&app).sign_up(&ada).await;
-    let (form, code) = sent(&app, &ada).await;
-    let answers = together(64, |_| {
-        let (native, form, code) = (Native::new(&app), &form, &code);
-        async move { native.submit(form, json!({ "method": "code", "code": code })).await }
-    });
-    let passed = answers.iter().filter(|a| a.status == 200 && a.state() == "passed_challenge").count();
-    assert_eq!(passed, 1, "{:?}", statuses(&answers));
-    assert!(answers.iter().all(|a| a.status < 500), "{:?}", statuses(&answers));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn no_number_of_guesses_at_once_is_more_than_is_allowed() {
-    let app = verifying().await;
-    let ada = Person::named("ada");
-    Native::new(&app).sign_up(&ada).await;
-    let (form, code) = sent(&app, &ada).await;
-    let right: u32 = code.parse().unwrap();
-    let answers = together(64, |number| {
-        let guess = format!("{:06}", (right + 1 + u32::try_from(number).unwrap()) % 1_000_000);
-        let (native, form) = (Native::new(&app), &form);
-        async move { native.submit(form, json!({ "method": "code", "code": guess })).await }
-    });
-    assert!(answers.iter().all(|a| a.status < 500), "{:?}", statuses(&answers));
-    let judged = answers.iter().filter(|a| a.status != 410).filter(|a| a.told().contains(&4_070_006)).count();
-    assert!(judged <= 5, "{judged} guesses were judged");
-    let late = Native::new(&app).submit(&form, json!({ "method": "code", "code": code })).await;
-    assert_ne!(late.status, 200, "the tries are spent");
 }
 
 const NEW: &str = "heron-Qx7-58-lantern";

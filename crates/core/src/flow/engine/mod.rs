@@ -32,7 +32,7 @@ pub use parked::{
 pub use reply::{Body, CookieChange, Reply};
 pub use request::{Carrier, CsrfCookie, MediaType, Presented, Request, Wants};
 pub use show::{Shown, begun, body, csrf_node, dress, page, page_of, ui_for, with_parameter};
-pub use submission::{Echo, Showing, Submission, see_instead};
+pub use submission::{Echo, Replacement, Showing, Submission, begin_shown, see_instead};
 
 use std::sync::Arc;
 

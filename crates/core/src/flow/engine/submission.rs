@@ -8,7 +8,7 @@ use portcullis_model::message;
 use portcullis_store::{Changes, StoreError};
 use serde_json::{Value, json};
 
-use super::after::form_for_hooks;
+use super::after::{form_for_hooks, run_before};
 use super::fault::{FlowError, answer_error, plain, store_error};
 use super::form::{Form, transient_payload};
 use super::keep::{self, Loaded};
@@ -120,6 +120,17 @@ impl<'a, S: Showing> Submission<'a, S> {
         Ok(())
     }
 
+    /// After a commit failed: reads the flow again where the facts had changed, so that the caller decides again.
+    ///
+    /// # Errors
+    /// The failure itself where deciding again does not help.
+    pub async fn decide_again(&mut self, failed: FlowError) -> Result<(), FlowError> {
+        match failed {
+            FlowError::Store(StoreError::Conflict { .. }) => self.read_again().await,
+            other => Err(other),
+        }
+    }
+
     /// Saves the flow as it is now and shows it: JSON with this status, or the way back to its page.
     ///
     /// # Errors
@@ -171,6 +182,28 @@ impl<'a, S: Showing> Submission<'a, S> {
         }
         Ok(Reply::json(status, show::body(&self.loaded.flow, shown)))
     }
+}
+
+/// Why a new flow takes the place of a submitted one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replacement {
+    /// Its time was over.
+    Expired,
+    /// Its proof was used or is no good, its tries are spent, or it is finished.
+    Spent,
+}
+
+/// Begins a flow that has no more to it than its form: hooks run, it is saved and shown.
+///
+/// # Errors
+/// If a hook refuses, or the form or the database fails.
+pub async fn begin_shown(cx: &Cx, mut flow: Flow, showing: &impl Showing) -> Result<Reply, ApiError> {
+    let shown = showing.shown(cx, &mut flow).await.map_err(plain)?;
+    let mut changes = Changes::new();
+    run_before(cx, &flow, &shown, None, &mut changes).await.map_err(plain)?;
+    keep::insert(cx, &mut changes, &flow);
+    keep::begin(cx, changes).await?;
+    Ok(show::begun(cx, &flow, shown))
 }
 
 /// Where a client goes on with a new flow that takes the place of the one it submitted: its page, or for scripts and apps

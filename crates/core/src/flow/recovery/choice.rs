@@ -8,9 +8,9 @@ use portcullis_model::flow::{Detail, FlowState};
 use portcullis_model::message;
 use portcullis_model::normal;
 
-use super::{Replacement, Submit, decide, no_method, refuse_foreign, refuse_signed_in, replaced, send};
+use super::{Submit, decide, no_method, refuse_foreign, refuse_signed_in, replaced, send};
 use crate::credential::address::{choices, via_of};
-use crate::flow::engine::{Echo, Field, FlowError, Form, Reply};
+use crate::flow::engine::{Echo, Field, FlowError, Form, Replacement, Reply};
 use crate::method::{Method, RecoveryMethod};
 
 /// The field of an address that somebody comes with.

@@ -10,10 +10,10 @@ use portcullis_model::message;
 use portcullis_store::{Changes, StoreError, codes, identities, sessions};
 use serde_json::{Value, json};
 
-use super::{Replacement, Showing as _, Submit, replaced};
+use super::{Showing as _, Submit, replaced};
 use crate::courier;
 use crate::crypto::tokens::CsrfSecret;
-use crate::flow::engine::{self, After, CookieChange, FlowError, Pending, Reply, csrf, return_to};
+use crate::flow::engine::{self, After, CookieChange, FlowError, Pending, Replacement, Reply, csrf, return_to};
 use crate::flow::settings;
 use crate::identity;
 use crate::method::Recovered;

@@ -22,7 +22,8 @@ use crate::courier;
 use crate::credential::{address, mail_limit};
 use crate::crypto::tokens::CsrfSecret;
 use crate::flow::engine::{
-    self, CookieChange, Echo, Field, FlowError, Form, Reply, Showing, Shown, Submission, answer_error, csrf, return_to,
+    self, CookieChange, Echo, Field, FlowError, Form, Replacement, Reply, Showing, Shown, Submission, answer_error, csrf,
+    return_to,
 };
 use crate::method::{Method, Recipient, RecoveryMethod, RecoveryOutcome};
 use crate::session;
@@ -46,12 +47,7 @@ async fn try_begin(cx: &Cx, flow_type: FlowType) -> Result<Reply, ApiError> {
     if let Detail::Recovery { skip_settings, .. } = &mut flow.detail {
         *skip_settings = cx.request.parameter("skip_settings") == Some("true");
     }
-    let shown = Recovering.shown(cx, &mut flow).await.map_err(engine::plain)?;
-    let mut changes = Changes::new();
-    engine::run_before(cx, &flow, &shown, None, &mut changes).await.map_err(engine::plain)?;
-    engine::insert(cx, &mut changes, &flow);
-    engine::begin(cx, changes).await?;
-    Ok(engine::begun(cx, &flow, shown))
+    engine::begin_shown(cx, flow, &Recovering).await
 }
 
 /// Shows a recovery flow.
@@ -237,20 +233,10 @@ async fn send(submit: &mut Submit<'_>, recovery: &dyn RecoveryMethod, typed: &st
                 courier::ring(&cx.app);
                 return submit.show_saved(200, Echo::Payload).await;
             }
-            Err(FlowError::Store(StoreError::Conflict { .. })) => submit.read_again().await?,
-            Err(error) => return Err(error),
+            Err(failed) => submit.decide_again(failed).await?,
         }
     }
     Err(FlowError::Store(StoreError::Busy))
-}
-
-/// Why a new flow takes the place of the submitted one.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Replacement {
-    /// Its time was over.
-    Expired,
-    /// Its proof was used or is no good, its tries are spent, or it is finished.
-    Spent,
 }
 
 /// A new flow with a message takes the place of this one. Whoever followed a link gets a browser's flow and its page.

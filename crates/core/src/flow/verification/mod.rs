@@ -23,7 +23,8 @@ use crate::courier;
 use crate::credential::{address, mail_limit};
 use crate::crypto::tokens::CsrfSecret;
 use crate::flow::engine::{
-    self, CookieChange, Echo, Field, FlowError, Form, Reply, Showing, Shown, Submission, answer_error, csrf, return_to,
+    self, CookieChange, Echo, Field, FlowError, Form, Replacement, Reply, Showing, Shown, Submission, answer_error, csrf,
+    return_to,
 };
 use crate::identity;
 use crate::method::{Method, Recipient, VerificationMethod, VerificationOutcome};
@@ -39,13 +40,8 @@ pub async fn begin(cx: &Cx, flow_type: FlowType) -> Reply {
 async fn try_begin(cx: &Cx, flow_type: FlowType) -> Result<Reply, ApiError> {
     enabled(cx)?;
     let return_to = return_to::requested(cx)?;
-    let mut flow = new_flow(cx, flow_type, return_to)?;
-    let shown = Verifying.shown(cx, &mut flow).await.map_err(engine::plain)?;
-    let mut changes = Changes::new();
-    engine::run_before(cx, &flow, &shown, None, &mut changes).await.map_err(engine::plain)?;
-    engine::insert(cx, &mut changes, &flow);
-    engine::begin(cx, changes).await?;
-    Ok(engine::begun(cx, &flow, shown))
+    let flow = new_flow(cx, flow_type, return_to)?;
+    engine::begin_shown(cx, flow, &Verifying).await
 }
 
 /// Shows a verification flow.
@@ -228,8 +224,9 @@ async fn send(submit: &mut Submit<'_>, verification: &dyn VerificationMethod, ty
             *address = Some(typed.to_owned());
         }
         mail_limit::charge(cx, &mut changes, via, &value).await?;
+        let to_be = new_address::owner_to_be(cx, &flow, via, &value).await?;
         let who = address::owner(cx, AddressPurpose::Verifiable, via, &value).await?;
-        let to = Recipient { who: who.as_ref(), via, address: &value };
+        let to = Recipient { who: who.as_ref().or(to_be.as_ref()), via, address: &value };
         verification.send(cx, &mut changes, &mut flow, &to, submit.transient_payload.as_ref()).await?;
         if let Some(who) = &who {
             let mut new = who.clone();
@@ -247,20 +244,10 @@ async fn send(submit: &mut Submit<'_>, verification: &dyn VerificationMethod, ty
                 courier::ring(&cx.app);
                 return submit.show_saved(200, Echo::Nothing).await;
             }
-            Err(FlowError::Store(StoreError::Conflict { .. })) => submit.read_again().await?,
-            Err(error) => return Err(error),
+            Err(failed) => submit.decide_again(failed).await?,
         }
     }
     Err(FlowError::Store(StoreError::Busy))
-}
-
-/// Why a new flow takes the place of the submitted one.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Replacement {
-    /// Its time was over.
-    Expired,
-    /// Its proof was used or is no good, its tries are spent, or it is finished.
-    Spent,
 }
 
 /// A new flow with a message takes the place of this one, bound to the browser that submitted.

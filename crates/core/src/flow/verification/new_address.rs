@@ -3,7 +3,8 @@
 //! What waits is sealed in the parked submits, bound to the verification flow; a newer change drops an older one. It is
 //! applied only if the session that asked still lives and the traits are those that the change was made from.
 
-use portcullis_model::identity::{IdentityWithCredentials, VerifiableAddress};
+use portcullis_model::flow::Flow;
+use portcullis_model::identity::{IdentityWithCredentials, VerifiableAddress, Via};
 use portcullis_model::message;
 use portcullis_store::{Changes, StoreError, identities, parked, sessions};
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::app::Cx;
+use crate::credential::mail_limit;
 use crate::crypto::Purpose;
 use crate::flow::engine::{self, After, FlowError};
 use crate::identity;
@@ -30,7 +32,8 @@ struct Waiting {
 /// to go on.
 ///
 /// # Errors
-/// 4050002 if it brings several addresses, 4000007 if the address is somebody else's.
+/// 4050002 if it brings several addresses, 4000007 if the address is somebody else's, 4000001 if too many messages went to
+/// it already.
 pub async fn hold_back(cx: &Cx, after: &mut After<'_>) -> Result<(), FlowError> {
     let (Some(before), Some(session)) = (after.before, after.session) else { return Ok(()) };
     let new: Vec<(usize, VerifiableAddress)> = after
@@ -51,8 +54,11 @@ pub async fn hold_back(cx: &Cx, after: &mut After<'_>) -> Result<(), FlowError> 
         return Err(FlowError::tell(message::registration::account_exists()));
     }
     let waiting = Waiting { session_id: session.id, from: before.identity.traits.clone(), to: after.who.identity.traits.clone() };
-    super::start(cx, after, place).await?;
+    let is_sent = super::start(cx, after, place).await?;
     let Some(verification) = &after.pending.verification else { return Ok(()) };
+    if !is_sent {
+        return Err(FlowError::tell(mail_limit::too_many()));
+    }
     let plain = serde_json::to_vec(&waiting).unwrap_or_default();
     let holder = holder(cx, after.who.identity.id);
     parked::drop_of_holder(after.changes, &holder);
@@ -83,6 +89,34 @@ pub(super) async fn take(
     flow_id: Uuid,
     who: &IdentityWithCredentials,
 ) -> Result<Option<IdentityWithCredentials>, FlowError> {
+    let Some((new, holder_hash)) = changed(cx, flow_id, who).await? else { return Ok(None) };
+    parked::take(changes, flow_id, &holder_hash);
+    Ok(Some(new))
+}
+
+/// Whose an address (in normal form) is going to be once it is proved: the account as the change that waits in a flow makes
+/// it, if it brings that address.
+///
+/// # Errors
+/// If the database fails.
+pub(super) async fn owner_to_be(
+    cx: &Cx,
+    flow: &Flow,
+    via: Via,
+    address: &str,
+) -> Result<Option<IdentityWithCredentials>, FlowError> {
+    let Some(id) = flow.identity_id else { return Ok(None) };
+    let Some(who) = identities::get_with_credentials(cx.store(), id).await.map_err(FlowError::Store)? else { return Ok(None) };
+    let new = changed(cx, flow.id, &who).await?.map(|(new, _)| new);
+    Ok(new.filter(|new| new.identity.verifiable_addresses.iter().any(|a| a.via == via && a.value == address && !a.verified)))
+}
+
+/// The account with the change that waits in a flow, if one does and may be applied now, and the change's holder.
+async fn changed(
+    cx: &Cx,
+    flow_id: Uuid,
+    who: &IdentityWithCredentials,
+) -> Result<Option<(IdentityWithCredentials, Vec<u8>)>, FlowError> {
     let Some(row) = parked::get(cx.store(), flow_id).await.map_err(FlowError::Store)? else { return Ok(None) };
     let opened = cx.keys().open(Purpose::ParkedSubmit, flow_id.as_bytes(), &row.sealed);
     let Some(waiting) = opened.and_then(|plain| serde_json::from_slice::<Waiting>(&plain).ok()) else { return Ok(None) };
@@ -95,8 +129,7 @@ pub(super) async fn take(
     let mut new = who.clone();
     new.identity.traits = waiting.to;
     identity::conform(cx, &mut new, Some(who), &schema);
-    parked::take(changes, flow_id, &row.holder_hash);
-    Ok(Some(new))
+    Ok(Some((new, row.holder_hash)))
 }
 
 /// Whether another identity has an address, or an identifier that comes with it.

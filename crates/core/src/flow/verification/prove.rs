@@ -6,10 +6,10 @@ use portcullis_model::message::{self, Message};
 use portcullis_store::{Changes, StoreError, identities, sessions};
 use uuid::Uuid;
 
-use super::{Replacement, Submit, carrier, new_address, replaced};
+use super::{Submit, carrier, new_address, replaced};
 use crate::courier;
 use crate::crypto::tokens::CsrfSecret;
-use crate::flow::engine::{self, After, CookieChange, Echo, FlowError, Pending, Reply, Showing as _, csrf};
+use crate::flow::engine::{self, After, CookieChange, Echo, FlowError, Pending, Replacement, Reply, Showing as _, csrf};
 use crate::identity;
 use crate::oauth2;
 use crate::session;

@@ -111,7 +111,7 @@ impl LoginMethod for Code {
                 && method.credential().is_some_and(|kind| who.identity.factors.second.contains(&kind.kind()))
         });
         let [(via, to)] = reach.as_slice() else { return Ok(()) };
-        if others || is_first_factor(cx, session, *via, to) || !mail_limit::allows(cx, *via, to).await? {
+        if others || is_first_factor(cx, session, *via, to) || !mail_limit::charge_if_allowed(cx, changes, *via, to).await? {
             return Ok(());
         }
         send(cx, flow, changes, Some(who), to, &reach, None).await

@@ -109,6 +109,11 @@ fn waiting_nodes(label: Message) -> [Node; 4] {
     ]
 }
 
+/// What somebody is told whose code is good for nothing any more.
+fn spent() -> Message {
+    validation::generic("this code was used, or too many codes were tried; ask for a new one")
+}
+
 /// What somebody is told whose flow has no tries left.
 fn exhausted() -> Message {
     validation::generic("too many codes were tried; begin again")

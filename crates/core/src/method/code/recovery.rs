@@ -3,21 +3,20 @@
 use async_trait::async_trait;
 use portcullis_model::flow::{Detail, Flow, FlowKind, FlowState};
 use portcullis_model::identity::Via;
-use portcullis_model::message::{self, validation};
-use portcullis_model::session::{Aal, AuthenticationMethod};
+use portcullis_model::message;
 use portcullis_model::ui::{Group, InputType, Node, Ui};
 use portcullis_store::{Changes, codes};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Code, ID};
+use super::{Code, ID, spent};
 use crate::app::Cx;
+use crate::courier::Template;
 use crate::courier::template::{Circumstances, RecoveryCode};
-use crate::courier::{self, Template};
 use crate::credential::address;
 use crate::credential::code::{self, DIGITS, For, Judged};
 use crate::flow::engine::{self, FlowError, Form};
-use crate::method::{Issued, Recipient, Recovered, RecoveryMethod, RecoveryOutcome};
+use crate::method::{Issued, Recipient, RecoveryMethod, RecoveryOutcome};
 
 /// The method of a session that a recovery code began.
 const PROOF: &str = "code_recovery";
@@ -42,18 +41,15 @@ impl RecoveryMethod for Code {
         let what = For { purpose, flow_id: flow.id, identity_id: to.identity_id(), address, via, expires_at };
         let secret = code::issue(cx, changes, &what);
         let circumstances = Circumstances::new(&flow.request_url, payload);
-        match to.who {
-            Some(who) => {
-                let mail = RecoveryCode::new(cx, circumstances, &who.identity, secret);
-                courier::enqueue(cx, changes, &Template::RecoveryCodeValid(mail), via, address);
-            }
-            None => {
-                let notify = cx.config().selfservice.flows.recovery.notify_unknown_recipients && via == Via::Email;
-                let mut nowhere = Changes::new();
-                let changes = if notify { changes } else { &mut nowhere };
-                courier::enqueue(cx, changes, &Template::RecoveryCodeInvalid(circumstances), via, address);
-            }
-        }
+        let tells_strangers = cx.config().selfservice.flows.recovery.notify_unknown_recipients;
+        let stranger = circumstances.clone();
+        to.write(
+            cx,
+            changes,
+            tells_strangers,
+            |who| Template::RecoveryCodeValid(RecoveryCode::new(cx, circumstances, who, secret)),
+            || Template::RecoveryCodeInvalid(stranger),
+        );
         let choosing = matches!(&flow.detail, Detail::Recovery { choosing: true, .. });
         flow.notes.clear_messages();
         if choosing {
@@ -116,31 +112,14 @@ impl RecoveryMethod for Code {
 
     async fn submit(&self, cx: &Cx, flow: &mut Flow, form: &Form) -> Result<RecoveryOutcome, FlowError> {
         let typed = form.text("code").unwrap_or_default();
-        let used = validation::generic("this code was used, or too many codes were tried; ask for a new one");
         match code::judge(cx, FlowKind::Recovery, flow.id, typed).await.map_err(FlowError::Store)? {
-            Judged::Right(found) => {
-                let Some(identity_id) = found.identity_id else { return Ok(RecoveryOutcome::Spent(used)) };
-                let mut changes = Changes::new();
-                codes::consume(&mut changes, found.id, cx.now);
-                let proof = AuthenticationMethod::new(PROOF, Aal::Aal1, cx.now);
-                let address = Some((found.via, found.address)).filter(|(_, address)| !address.is_empty());
-                Ok(RecoveryOutcome::Proved(Box::new(Recovered {
-                    identity_id,
-                    proof: match &address {
-                        Some((via, address)) => proof.by_holder_of(address::mailbox(cx, *via, address)),
-                        None => proof,
-                    },
-                    address,
-                    changes,
-                    told_if_used: used,
-                })))
-            }
+            Judged::Right(found) => Ok(RecoveryOutcome::proved_by(cx, PROOF, *found, spent())),
             Judged::Wrong => {
                 flow.notes.clear_messages();
                 flow.notes.tell(message::recovery::wrong_code());
                 Ok(RecoveryOutcome::ShowUi)
             }
-            Judged::Used | Judged::Exhausted => Ok(RecoveryOutcome::Spent(used)),
+            Judged::Used | Judged::Exhausted => Ok(RecoveryOutcome::Spent(spent())),
         }
     }
 

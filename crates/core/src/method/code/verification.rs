@@ -2,20 +2,19 @@
 
 use async_trait::async_trait;
 use portcullis_model::flow::{Detail, Flow, FlowKind, FlowState};
-use portcullis_model::identity::Via;
+use portcullis_model::identity::{Identity, Via};
 use portcullis_model::message::{self, Message, validation};
 use portcullis_model::ui::{Group, InputType, Node, Ui};
 use portcullis_store::Changes;
 use portcullis_store::codes;
 use serde_json::Value;
 
-use super::{Code, ID};
+use super::{Code, ID, spent};
 use crate::app::Cx;
-use crate::courier::template::{Circumstances, VerificationCode, minutes};
-use crate::courier::{self, Template};
+use crate::courier::Template;
+use crate::courier::template::{Circumstances, VerificationCode};
 use crate::credential::code::{self, For, Judged};
 use crate::flow::engine::{self, FlowError, Form, with_parameter};
-use crate::identity;
 use crate::method::{Recipient, VerificationMethod, VerificationOutcome};
 
 #[async_trait]
@@ -47,25 +46,17 @@ impl VerificationMethod for Code {
         let what = For { purpose, flow_id: flow.id, identity_id: to.identity_id(), address, via, expires_at };
         let secret = code::issue(cx, changes, &what);
         let circumstances = Circumstances::new(&flow.request_url, payload);
-        match to.who {
-            Some(who) => {
-                let link = cx.public_url(&format!("/self-service/verification?flow={}", flow.id));
-                let template = Template::VerificationCodeValid(VerificationCode {
-                    verification_url: (via == Via::Email).then(|| with_parameter(&link, "code", &secret)),
-                    verification_code: secret,
-                    expires_in_minutes: minutes(cx.config().selfservice.methods.code.config.lifespan),
-                    identity: identity::view::public(cx, &who.identity),
-                    circumstances,
-                });
-                courier::enqueue(cx, changes, &template, via, address);
-            }
-            None => {
-                let notify = cx.config().selfservice.flows.verification.notify_unknown_recipients && via == Via::Email;
-                let mut nowhere = Changes::new();
-                let changes = if notify { changes } else { &mut nowhere };
-                courier::enqueue(cx, changes, &Template::VerificationCodeInvalid(circumstances), via, address);
-            }
-        }
+        let tells_strangers = cx.config().selfservice.flows.verification.notify_unknown_recipients;
+        let stranger = circumstances.clone();
+        let link = cx.public_url(&format!("/self-service/verification?flow={}", flow.id));
+        let owned = |who: &Identity| {
+            let url = with_parameter(&link, "code", &secret);
+            let mut mail = VerificationCode::new(cx, circumstances, who, secret, url);
+            // A text message has no room for a link.
+            mail.verification_url = mail.verification_url.filter(|_| via == Via::Email);
+            Template::VerificationCodeValid(mail)
+        };
+        to.write(cx, changes, tells_strangers, owned, || Template::VerificationCodeInvalid(stranger));
         flow.state = FlowState::SentEmail;
         flow.active = Some(ID.to_owned());
         flow.notes.clear_messages();
@@ -119,28 +110,15 @@ impl VerificationMethod for Code {
         }
         match code::judge(cx, FlowKind::Verification, flow.id, typed).await.map_err(FlowError::Store)? {
             Judged::Right(found) => {
-                let Some(identity_id) = found.identity_id else {
-                    return Err(FlowError::tell(message::verification::wrong_code()));
-                };
-                let mut changes = Changes::new();
-                codes::consume(&mut changes, found.id, cx.now);
-                let (address, via) = (found.address, found.via);
-                Ok(VerificationOutcome::Proved {
-                    identity_id,
-                    address,
-                    via,
-                    changes,
-                    told_if_used: message::verification::already_done(),
-                })
+                let proved = VerificationOutcome::proved_by(cx, *found, message::verification::already_done());
+                proved.ok_or_else(|| FlowError::tell(message::verification::wrong_code()))
             }
             Judged::Wrong => {
                 flow.notes.clear_messages();
                 flow.notes.tell(message::verification::wrong_code());
                 Ok(VerificationOutcome::ShowUi)
             }
-            Judged::Used | Judged::Exhausted => Ok(VerificationOutcome::Spent(validation::generic(
-                "this code was used, or too many codes were tried; ask for a new one",
-            ))),
+            Judged::Used | Judged::Exhausted => Ok(VerificationOutcome::Spent(spent())),
         }
     }
 

@@ -4,21 +4,19 @@ use async_trait::async_trait;
 use portcullis_model::flow::{Detail, Flow, FlowKind, FlowState};
 use portcullis_model::identity::Via;
 use portcullis_model::message::{self, validation};
-use portcullis_model::session::{Aal, AuthenticationMethod};
 use portcullis_model::ui::Ui;
-use portcullis_store::{Changes, codes};
+use portcullis_store::Changes;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Link, ask_for_address};
 use crate::app::Cx;
+use crate::courier::Template;
 use crate::courier::template::{Circumstances, RecoveryLink};
-use crate::courier::{self, Template};
-use crate::credential::address;
 use crate::credential::code::For;
 use crate::credential::link::{self, Followed};
 use crate::flow::engine::{FlowError, Form};
-use crate::method::{Issued, Recipient, Recovered, RecoveryMethod, RecoveryOutcome};
+use crate::method::{Issued, Recipient, RecoveryMethod, RecoveryOutcome};
 
 /// The method of a session that a recovery link began.
 const PROOF: &str = "link_recovery";
@@ -42,18 +40,15 @@ impl RecoveryMethod for Link {
         let what = For { purpose, flow_id: flow.id, identity_id: to.identity_id(), address, via, expires_at };
         let url = link::issue(cx, changes, &what);
         let circumstances = Circumstances::new(&flow.request_url, payload);
-        match to.who {
-            Some(who) => {
-                let mail = RecoveryLink::new(cx, circumstances, &who.identity, url);
-                courier::enqueue(cx, changes, &Template::RecoveryValid(mail), via, address);
-            }
-            None => {
-                let notify = cx.config().selfservice.flows.recovery.notify_unknown_recipients && via == Via::Email;
-                let mut nowhere = Changes::new();
-                let changes = if notify { changes } else { &mut nowhere };
-                courier::enqueue(cx, changes, &Template::RecoveryInvalid(circumstances), via, address);
-            }
-        }
+        let tells_strangers = cx.config().selfservice.flows.recovery.notify_unknown_recipients;
+        let stranger = circumstances.clone();
+        to.write(
+            cx,
+            changes,
+            tells_strangers,
+            |who| Template::RecoveryValid(RecoveryLink::new(cx, circumstances, who, url)),
+            || Template::RecoveryInvalid(stranger),
+        );
         flow.state = FlowState::SentEmail;
         flow.notes.clear_messages();
         flow.notes.tell(message::recovery::link_sent());
@@ -74,23 +69,7 @@ impl RecoveryMethod for Link {
     async fn follow(&self, cx: &Cx, flow: &Flow, token: &str) -> Result<RecoveryOutcome, FlowError> {
         let wrong = message::recovery::wrong_link();
         match link::follow(cx, FlowKind::Recovery, flow.id, token).await.map_err(FlowError::Store)? {
-            Followed::Right(found) => {
-                let Some(identity_id) = found.identity_id else { return Ok(RecoveryOutcome::Spent(wrong)) };
-                let mut changes = Changes::new();
-                codes::consume(&mut changes, found.id, cx.now);
-                let proof = AuthenticationMethod::new(PROOF, Aal::Aal1, cx.now);
-                let address = Some((found.via, found.address)).filter(|(_, address)| !address.is_empty());
-                Ok(RecoveryOutcome::Proved(Box::new(Recovered {
-                    identity_id,
-                    proof: match &address {
-                        Some((via, address)) => proof.by_holder_of(address::mailbox(cx, *via, address)),
-                        None => proof,
-                    },
-                    address,
-                    changes,
-                    told_if_used: wrong,
-                })))
-            }
+            Followed::Right(found) => Ok(RecoveryOutcome::proved_by(cx, PROOF, *found, wrong)),
             Followed::Wrong => Ok(RecoveryOutcome::Spent(wrong)),
             Followed::Late(ended) => Ok(RecoveryOutcome::Spent(message::recovery::expired(ended))),
         }

@@ -2,17 +2,16 @@
 
 use async_trait::async_trait;
 use portcullis_model::flow::{Detail, Flow, FlowKind, FlowState};
-use portcullis_model::identity::Via;
 use portcullis_model::message::{self, Message, validation};
 use portcullis_model::normal;
 use portcullis_model::ui::{Group, InputType, Node, Ui};
-use portcullis_store::{Changes, codes};
+use portcullis_store::Changes;
 use serde_json::Value;
 
 use super::{ID, Link, ask_for_address, button};
 use crate::app::Cx;
+use crate::courier::Template;
 use crate::courier::template::{Circumstances, VerificationLink};
-use crate::courier::{self, Template};
 use crate::credential::code::For;
 use crate::credential::link::{self, Followed};
 use crate::flow::engine::{self, FlowError, Form};
@@ -45,18 +44,15 @@ impl VerificationMethod for Link {
         let what = For { purpose, flow_id: flow.id, identity_id: to.identity_id(), address, via, expires_at };
         let url = link::issue(cx, changes, &what);
         let circumstances = Circumstances::new(&flow.request_url, payload);
-        match to.who {
-            Some(who) => {
-                let mail = VerificationLink::new(cx, circumstances, &who.identity, url);
-                courier::enqueue(cx, changes, &Template::VerificationValid(mail), via, address);
-            }
-            None => {
-                let notify = cx.config().selfservice.flows.verification.notify_unknown_recipients && via == Via::Email;
-                let mut nowhere = Changes::new();
-                let changes = if notify { changes } else { &mut nowhere };
-                courier::enqueue(cx, changes, &Template::VerificationInvalid(circumstances), via, address);
-            }
-        }
+        let tells_strangers = cx.config().selfservice.flows.verification.notify_unknown_recipients;
+        let stranger = circumstances.clone();
+        to.write(
+            cx,
+            changes,
+            tells_strangers,
+            |who| Template::VerificationValid(VerificationLink::new(cx, circumstances, who, url)),
+            || Template::VerificationInvalid(stranger),
+        );
         flow.state = FlowState::SentEmail;
         flow.active = Some(ID.to_owned());
         flow.notes.clear_messages();
@@ -88,11 +84,8 @@ impl VerificationMethod for Link {
         let wrong = message::verification::wrong_link();
         match link::follow(cx, FlowKind::Verification, flow.id, token).await.map_err(FlowError::Store)? {
             Followed::Right(found) => {
-                let Some(identity_id) = found.identity_id else { return Ok(VerificationOutcome::Spent(wrong)) };
-                let mut changes = Changes::new();
-                codes::consume(&mut changes, found.id, cx.now);
-                let (address, via) = (found.address, found.via);
-                Ok(VerificationOutcome::Proved { identity_id, address, via, changes, told_if_used: wrong })
+                let proved = VerificationOutcome::proved_by(cx, *found, wrong.clone());
+                Ok(proved.unwrap_or(VerificationOutcome::Spent(wrong)))
             }
             Followed::Wrong => Ok(VerificationOutcome::Spent(wrong)),
             Followed::Late(ended) => Ok(VerificationOutcome::Spent(message::verification::expired(ended))),

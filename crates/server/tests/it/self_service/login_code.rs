@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::recovery::app_with;
-use crate::support::{Admin, Answer, Browser, Form, Native, Person, Spa, TestApp, UI, together};
+use crate::support::{Admin, Answer, Browser, Form, Native, Person, Spa, TestApp, UI};
 
 /// An identity schema whose e-mail address and phone number get codes.
 fn schema() -> String {
@@ -23,6 +23,12 @@ fn schema() -> String {
 }
 
 async fn app_of(code: Value, more: Value) -> TestApp {
+    app_with(codes_config(code, more)).await
+}
+
+/// People with an e-mail address and a phone number, and this configuration of the method; `more` takes the place of what
+/// it names.
+pub(super) fn codes_config(code: Value, more: Value) -> Value {
     let mut change = json!({
         "identity": { "default_schema_id": "coded", "schemas": [{ "id": "coded", "url": schema() }] },
         "selfservice": { "methods": { "code": code },
@@ -31,7 +37,7 @@ async fn app_of(code: Value, more: Value) -> TestApp {
     for (key, value) in more.as_object().unwrap() {
         change[key] = value.clone();
     }
-    app_with(change).await
+    change
 }
 
 /// Codes alone sign people in.
@@ -48,7 +54,8 @@ async fn person(app: &TestApp, name: &str) -> Person {
     made(app, name, json!({})).await
 }
 
-async fn made(app: &TestApp, name: &str, more: Value) -> Person {
+/// Somebody whom an administrator made, with more traits than an address.
+pub(super) async fn made(app: &TestApp, name: &str, more: Value) -> Person {
     let person = Person::named(name);
     let mut traits = more;
     traits["email"] = json!(person.email);
@@ -176,20 +183,6 @@ async fn tries_are_charged_and_the_password_still_works() {
     assert_eq!(native.submit(&form, password).await.status, 200);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_code_brought_by_64_at_once_signs_one_of_them_in() {
-    let app = app_of(json!({ "passwordless_enabled": true, "config": { "max_submissions": 255 } }), json!({})).await;
-    let ada = person(&app, "ada").await;
-    let (form, code) = asked(&app, &ada.email).await;
-    let answers = together(64, |_| {
-        let (native, form, fields) = (Native::new(&app), &form, bring(&ada.email, &code));
-        async move { native.submit(form, fields).await }
-    });
-    assert_eq!(answers.iter().filter(|a| a.status == 200).count(), 1);
-    assert!(answers.iter().all(|a| matches!(a.status, 200 | 400)), "{answers:?}");
-    assert_eq!(sessions(&app).await, 1);
-}
-
 #[tokio::test]
 async fn unknown_people_are_told_so_unless_that_is_to_be_hidden() {
     let hiding = json!({ "security": { "account_enumeration": { "mitigate": true } } });
@@ -306,26 +299,8 @@ async fn a_taken_address_is_told_to_its_holder_only() {
     assert_eq!((refused.status, refused.told(), refused.state().as_str()), (400, vec![4_000_007], "passed_challenge"));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_sign_up_code_brought_by_64_at_once_makes_one_account() {
-    let app = app_of(json!({ "passwordless_enabled": true, "config": { "max_submissions": 255 } }), json!({})).await;
-    let native = Native::new(&app);
-    let form = native.open("registration").await;
-    let traits = json!({ "email": "new@example.org" });
-    native.submit(&form, json!({ "method": "code", "traits": traits })).await;
-    let code = app.newest_mail("new@example.org").await.code();
-    let answers = together(64, |_| {
-        let (native, form) = (Native::new(&app), &form);
-        let fields = json!({ "method": "code", "traits": traits, "code": code });
-        async move { native.submit(form, fields).await }
-    });
-    assert_eq!(answers.iter().filter(|a| a.status == 200).count(), 1, "{answers:?}");
-    assert!(answers.iter().all(|a| matches!(a.status, 200 | 400)), "{answers:?}");
-    assert_eq!(Admin::new(&app).get("/admin/identities").await.json().as_array().unwrap().len(), 1);
-}
-
 /// A browser's flow for the second factor, after the password.
-async fn stepping_up(app: &TestApp, spa: &mut Spa<'_>, who: &Person) -> Answer {
+pub(super) async fn stepping_up(app: &TestApp, spa: &mut Spa<'_>, who: &Person) -> Answer {
     let form = spa.open("login").await;
     let password = json!({ "method": "password", "identifier": who.email, "password": who.password });
     let first = spa.submit(&form, password).await;

@@ -1,6 +1,7 @@
 //! What people do for themselves: `/self-service`.
 
 mod bodies;
+mod codes_at_once;
 mod errors;
 mod guesses;
 mod hooks;
@@ -10,6 +11,7 @@ mod login;
 mod login_code;
 mod logout;
 mod lookup_secret;
+mod mail_limit;
 mod negotiation;
 mod notices;
 mod oauth2;

@@ -2,13 +2,18 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Admin, Answer, Browser, Form, Native, Person, Spa, TestApp, UI, together};
+use crate::support::{Admin, Browser, Form, Native, Person, Spa, TestApp, UI, together};
 
 /// Recovery is on, and everything else as `change` says.
 pub(super) async fn app_with(change: Value) -> TestApp {
+    TestApp::with(with_recovery(change)).await
+}
+
+/// A change of configuration that also switches recovery on.
+pub(super) fn with_recovery(change: Value) -> Value {
     let mut base = json!({ "selfservice": { "flows": { "recovery": { "enabled": true, "ui_url": format!("{UI}/recovery") } } } });
     join(&mut base, change);
-    TestApp::with(base).await
+    base
 }
 
 fn join(base: &mut Value, over: Value) {
@@ -236,41 +241,6 @@ async fn only_the_browser_that_began_may_bring_the_code() {
     let tokenless = spa.post(&form.action, &code(&secret)).await;
     assert_eq!(tokenless.status, 403);
     assert_eq!(spa.submit(&form, code(&secret)).await.status, 422, "and no try was lost");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_code_brought_by_64_at_once_signs_one_of_them_in() {
-    let app = app_with(json!({ "feature_flags": { "use_continue_with_transitions": true },
-        "selfservice": { "methods": { "code": { "config": { "max_submissions": 255 } } } } }))
-    .await;
-    let ada = person(&app, "ada").await;
-    let native = Native::new(&app);
-    let form = native.open("recovery").await;
-    native.submit(&form, json!({ "method": "code", "email": ada.email })).await;
-    let secret = app.newest_mail(&ada.email).await.code();
-    let answers = together(64, |_| {
-        let (native, form, fields) = (Native::new(&app), &form, code(&secret));
-        async move { native.submit(form, fields).await }
-    });
-    assert_eq!(answers.iter().filter(|a| a.status == 200).count(), 1);
-    assert!(answers.iter().all(|a| matches!(a.status, 200 | 400)), "{answers:?}");
-    let sessions = Admin::new(&app).get("/admin/sessions").await.json().as_array().unwrap().len();
-    assert_eq!(sessions, 1, "those who came second have no session");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_64_guesses_at_once_no_more_are_judged_than_allowed() {
-    let app = app().await;
-    let ada = person(&app, "ada").await;
-    let native = Native::new(&app);
-    let form = native.open("recovery").await;
-    native.submit(&form, json!({ "method": "code", "email": ada.email })).await;
-    let answers = together(64, |number| {
-        let (native, form) = (Native::new(&app), &form);
-        async move { native.submit(form, code(&format!("guess {number}"))).await }
-    });
-    let judged = |a: &&Answer| a.status == 200;
-    assert_eq!(answers.iter().filter(judged).count(), 5);
 }
 
 #[tokio::test]
