@@ -103,6 +103,13 @@ kills rounds="100" seed="1":
       tests/load/kill.py --server '{{ server }} serve -c {config} --dev' --progress --rounds {{ rounds }} --seed {{ seed }} $trial; \
     done
 
+# Kills couriers while their mail server, or service, is at its worst; counts what arrives (needs Debian's postgresql)
+mails count="500" kills="40" seed="1":
+    cargo build --locked -p portcullis
+    for trial in '' '--database postgres' '--delivery http' '--delivery http --database postgres'; do \
+      tests/load/mails.py --program '{{ server }}' --mails {{ count }} --kills {{ kills }} --seed {{ seed }} $trial; \
+    done
+
 # Cuts the power at random moments, on a disk in memory that forgets what was not synced
 power-cuts rounds="2000" seed="1":
     PORTCULLIS_POWER_ROUNDS={{ rounds }} PORTCULLIS_POWER_SEED={{ seed }} cargo test --locked -p portcullis-store --test power -- --nocapture
@@ -111,6 +118,7 @@ power-cuts rounds="2000" seed="1":
 soak rounds="100" minutes="10" seed="1":
     just power-cuts "$(({{ rounds }} * 20))" '{{ seed }}'
     just kills '{{ rounds }}' '{{ seed }}'
+    just mails 500 40 '{{ seed }}'
     just load '{{ minutes }}'
 
 # Load for a while; prints what memory and the database's log hold each minute (needs wrk, curl, jq, python3)

@@ -1,6 +1,7 @@
 //! The store: one handle for both databases.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::changes::{Changes, Committed};
@@ -37,6 +38,10 @@ pub struct Stats {
     pub wal_pages: Option<u32>,
     /// Commits (SQLite) or callers (PostgreSQL) that wait for their turn.
     pub waiting: usize,
+    /// Queries since the store was opened.
+    pub queries: u64,
+    /// Commits that were asked for since the store was opened.
+    pub commits: u64,
 }
 
 #[derive(Debug)]
@@ -49,6 +54,20 @@ enum Driver {
 #[derive(Clone, Debug)]
 pub struct Store {
     driver: Arc<Driver>,
+    calls: Arc<Calls>,
+}
+
+/// How often the store was asked.
+#[derive(Debug, Default)]
+struct Calls {
+    queries: AtomicU64,
+    commits: AtomicU64,
+}
+
+impl Calls {
+    fn add(counter: &AtomicU64, calls: usize) {
+        counter.fetch_add(u64::try_from(calls).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
 }
 
 impl Store {
@@ -74,7 +93,7 @@ impl Store {
             Dsn::File(path) => open_file(Some(path)).await?,
             Dsn::Postgres(dsn) => Driver::Postgres(Postgres::open(&dsn, max_connections, busy_timeout).await?),
         };
-        Ok(Self { driver: Arc::new(driver) })
+        Ok(Self { driver: Arc::new(driver), calls: Arc::default() })
     }
 
     /// Applies all migrations that the database has not; gives their number. Safe to run from many processes at once.
@@ -130,6 +149,7 @@ impl Store {
     /// Does each of the changes by itself: one that fails leaves the others alone. The answers are in order. Much faster
     /// than one commit after another.
     pub async fn commit_each(&self, all: Vec<Changes>) -> Vec<Result<Committed, StoreError>> {
+        Calls::add(&self.calls.commits, all.len());
         // What needs no database is answered here; the rest goes on, and its answers are put between.
         let mut answers = Vec::with_capacity(all.len());
         let mut sent = Vec::with_capacity(all.len());
@@ -170,10 +190,12 @@ impl Store {
     /// What there is to watch.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        match &*self.driver {
-            Driver::Sqlite(sqlite) => Stats { wal_pages: Some(sqlite.wal_pages()), waiting: sqlite.waiting() },
-            Driver::Postgres(postgres) => Stats { wal_pages: None, waiting: postgres.waiting() },
-        }
+        let (wal_pages, waiting) = match &*self.driver {
+            Driver::Sqlite(sqlite) => (Some(sqlite.wal_pages()), sqlite.waiting()),
+            Driver::Postgres(postgres) => (None, postgres.waiting()),
+        };
+        let Calls { queries, commits } = &*self.calls;
+        Stats { wal_pages, waiting, queries: queries.load(Ordering::Relaxed), commits: commits.load(Ordering::Relaxed) }
     }
 
     /// Commits what waits, leaves everything in the database's file, and closes it. Every later call on any handle fails
@@ -201,6 +223,7 @@ impl Store {
     /// Runs short, indexed queries, on one snapshot if they are more than one. On SQLite they run at once, on the
     /// caller's thread.
     pub(crate) async fn read(&self, queries: &[Query]) -> Result<Vec<Vec<Row>>, StoreError> {
+        Calls::add(&self.calls.queries, queries.len());
         match &*self.driver {
             Driver::Sqlite(sqlite) => sqlite.read(queries),
             Driver::Postgres(postgres) => postgres.read(queries).await,
@@ -209,6 +232,7 @@ impl Store {
 
     /// Like [`Self::read`], for queries that may read many rows: on SQLite they run on a thread of their own.
     pub(crate) async fn read_long(&self, queries: Vec<Query>) -> Result<Vec<Vec<Row>>, StoreError> {
+        Calls::add(&self.calls.queries, queries.len());
         match &*self.driver {
             Driver::Sqlite(sqlite) => sqlite.read_long(queries).await,
             Driver::Postgres(postgres) => postgres.read(&queries).await,

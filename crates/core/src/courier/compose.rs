@@ -4,7 +4,7 @@
 use portcullis_model::clock::Rng;
 use portcullis_model::identity::{Identity, Via};
 use portcullis_model::time::Timestamp;
-use portcullis_store::outbox::{self, MessageStatus, NewMessage};
+use portcullis_store::outbox::{self, Message, MessageStatus, NewMessage};
 use portcullis_store::{Changes, StoreError};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -72,6 +72,30 @@ pub async fn notify(
     message.send_after = cx.now.plus(delay);
     outbox::mail(changes, &message);
     Ok(())
+}
+
+/// Puts a message into the outbox once more, as a part of `changes`: a message of its own with what the old one says, so that
+/// the old one keeps its history. Gives its id; `None` if no key opens what the old one says.
+pub fn send_again(cx: &Cx, changes: &mut Changes, old: &Message) -> Option<Uuid> {
+    let Content { mut data, request_headers } = open(cx.keys(), old.id, &old.sealed_data)?;
+    if request_headers.as_object().is_some_and(|headers| !headers.is_empty()) {
+        data.insert(REQUEST_HEADERS.to_owned(), request_headers);
+    }
+    let id = cx.new_id();
+    outbox::mail(
+        changes,
+        &NewMessage {
+            id,
+            channel: old.channel.clone(),
+            recipient: old.recipient.clone(),
+            template: old.template.clone(),
+            sealed_data: seal(cx.keys(), cx.rng(), id, data),
+            subject: old.subject.clone(),
+            created_at: cx.now,
+            send_after: cx.now,
+        },
+    );
+    Some(id)
 }
 
 /// Tells the courier of this process that a message waits. To be called after the commit.

@@ -87,6 +87,9 @@ impl Mailer {
             builder = builder.credentials(Credentials::new(user, password));
         }
         let address: Address = smtp.from_address.parse().map_err(|_| "courier.smtp.from_address is no address")?;
+        if smtp.from_name.as_ref().is_some_and(|name| name.contains(char::is_control)) {
+            return Err("courier.smtp.from_name holds a line break or another control character".into());
+        }
         let mut headers = Vec::new();
         for (name, value) in &smtp.headers {
             headers.push(header(name, value.expose()).ok_or_else(|| format!("courier.smtp.headers: {name:?} cannot be sent"))?);
@@ -224,12 +227,12 @@ fn header(name: &str, value: &str) -> Option<HeaderValue> {
 
 /// What an error of the mail library means.
 ///
-/// Of the server's refusals for good (5xx) those about signing in and about the conversation itself are the
-/// configuration's fault and pass with it; the others are about the mail and stay.
+/// Also a refusal that calls itself permanent (5xx, RFC 5321 section 4.2.1) is tried again: servers say so of full
+/// mailboxes, of senders whom they do not know yet, and of their own faults, and a person waits for the message.
 fn explain(error: &lettre::transport::smtp::Error) -> Failure {
     match error.status().map(u16::from) {
         Some(code) => Failure {
-            permanent: error.is_permanent() && !matches!(code, 500..=504 | 530..=538),
+            permanent: false,
             answered: true,
             reason: format!("the mail server answered with {code}"),
             detail: Some(chain(error)),
@@ -241,6 +244,7 @@ fn explain(error: &lettre::transport::smtp::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Secret;
 
     #[test]
     fn addresses_of_mail_servers_are_understood() {
@@ -275,6 +279,47 @@ mod tests {
         assert!(header("X-Tenant", "blü").is_some());
         for (name, value) in [("X-A", "b\r\nBcc: x@example.org"), ("X A", "b"), ("X:A", "b"), ("X\r\nA", "b"), ("", "b")] {
             assert!(header(name, value).is_none(), "{name:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn no_value_becomes_a_header_or_another_recipient() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let named = |name: &str| Smtp {
+            connection_uri: Some(Secret::new("smtp://127.0.0.1:25/?disable_starttls=true")),
+            from_name: Some(name.to_owned()),
+            ..crate::courier::render::tests::config(serde_json::json!({})).courier.smtp
+        };
+        let broken = named("Desk\r\nBcc: x@example.org");
+        assert!(Mailer::new(&broken, Reach::Any, 1, Duration::from_secs(1)).await.is_err());
+        let sender = named("Desk \"of\" <x@example.org>, Ünïcode");
+        let mailer = Mailer::new(&sender, Reach::Any, 1, Duration::from_secs(1)).await.expect("a mailer");
+        let words = Rendered {
+            subject: "Hello\r\nBcc: victim@example.org\r\n\r\nwords".to_owned(),
+            text: "a\n.\r\nb".to_owned(),
+            html: Some("<p>\r\n.\r\n</p>".to_owned()),
+        };
+        let mail = |recipient| Mail { id: Uuid::nil(), recipient, words: &words, now: Timestamp::from_seconds(1_700_000_000) };
+        for recipient in [
+            "ada@example.org\r\nBcc: victim@example.org",
+            "ada@example.org, victim@example.org",
+            "ada@example.org>\r\nRCPT TO:<victim@example.org",
+            "Ada <ada@example.org>",
+            "ada@example.org\0",
+            "",
+        ] {
+            let refused = mailer.message(&mail(recipient)).err().expect(recipient);
+            assert!(refused.permanent && !refused.whole().contains("victim"), "{recipient:?}");
+        }
+        let built = mailer.message(&mail("ada@example.org")).expect("built");
+        let to: Vec<String> = built.envelope().to().iter().map(ToString::to_string).collect();
+        assert_eq!(to, ["ada@example.org"]);
+        let text = String::from_utf8(built.formatted()).expect("text");
+        let (head, _) = text.split_once("\r\n\r\n").expect("a head");
+        let names: Vec<&str> = head.lines().filter(|l| !l.starts_with([' ', '\t'])).filter_map(|l| l.split(':').next()).collect();
+        assert!(!names.iter().any(|name| name.eq_ignore_ascii_case("bcc") || name.eq_ignore_ascii_case("cc")), "{head}");
+        for name in ["From", "To", "Subject", "Message-ID", "Date"] {
+            assert_eq!(names.iter().filter(|n| n.eq_ignore_ascii_case(name)).count(), 1, "{name}: {head}");
         }
     }
 

@@ -4,7 +4,8 @@ use portcullis_core::app::Cx;
 use portcullis_core::courier;
 use portcullis_core::flow::engine::{Reply, store_error};
 use portcullis_model::error::ApiError;
-use portcullis_store::outbox::{self, MessageStatus};
+use portcullis_store::Changes;
+use portcullis_store::outbox::{self, Dispatch, Message, MessageStatus};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -50,10 +51,34 @@ pub async fn get(cx: &Cx, id: &str) -> Reply {
 }
 
 async fn one(cx: &Cx, id: &str) -> Result<Reply, ApiError> {
+    let (message, attempts) = found(cx, id).await?;
+    Ok(Reply::json(200, courier::view(&cx.snapshot, &message, Some(&attempts)).await))
+}
+
+async fn found(cx: &Cx, id: &str) -> Result<(Message, Vec<Dispatch>), ApiError> {
     let id = Uuid::parse_str(id).map_err(|_| ApiError::bad_request("This is no UUID."))?;
     let found = outbox::get(cx.store(), id).await.map_err(|e| store_error(&e))?;
-    let (message, attempts) = found.ok_or_else(|| ApiError::not_found("There is no message of this id."))?;
-    Ok(Reply::json(200, courier::view(&cx.snapshot, &message, Some(&attempts)).await))
+    found.ok_or_else(|| ApiError::not_found("There is no message of this id."))
+}
+
+/// `POST /admin/courier/messages/{id}/resend`: a message that was sent or given up is sent once more, as a new message. 201
+/// with that one; 409 if the old one still waits.
+pub async fn resend(cx: &Cx, id: &str) -> Reply {
+    again(cx, id).await.unwrap_or_else(Reply::error)
+}
+
+async fn again(cx: &Cx, id: &str) -> Result<Reply, ApiError> {
+    let (message, _) = found(cx, id).await?;
+    if matches!(message.status, MessageStatus::Queued | MessageStatus::Processing) {
+        return Err(ApiError::conflict("This message waits to be sent already."));
+    }
+    let mut changes = Changes::new();
+    let id = courier::send_again(cx, &mut changes, &message)
+        .ok_or_else(|| ApiError::conflict("No key of secrets.default opens this message any more."))?;
+    cx.store().commit(changes).await.map_err(|e| store_error(&e))?;
+    courier::ring(&cx.app);
+    let (new, attempts) = found(cx, &id.to_string()).await?;
+    Ok(Reply::json(201, courier::view(&cx.snapshot, &new, Some(&attempts)).await))
 }
 
 fn status(word: &str) -> Result<MessageStatus, ApiError> {

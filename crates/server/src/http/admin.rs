@@ -42,6 +42,7 @@ pub fn rows() -> Vec<Row> {
         // Messages.
         operation(Methods::GET, "/courier/messages", |cx, _| Box::pin(courier::list(cx))),
         operation(Methods::GET, "/courier/messages/{}", |cx, params| Box::pin(courier::get(cx, params.first()))),
+        operation(Methods::POST, "/courier/messages/{}/resend", |cx, params| Box::pin(courier::resend(cx, params.first()))),
         // Calls of web hooks; our own.
         operation(Methods::GET, "/hooks/calls", |cx, _| Box::pin(hooks::list(cx))),
         operation(Methods::GET, "/hooks/calls/{}", |cx, params| Box::pin(hooks::get(cx, params.first()))),

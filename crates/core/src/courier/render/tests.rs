@@ -94,3 +94,127 @@ async fn a_folder_replaces_what_it_has() {
     assert!(other == rendered(json!({}), Kind::VerificationCodeValid, Via::Email).await);
     std::fs::remove_dir_all(&folder).expect("removed");
 }
+
+/// What somebody might write into anything that reaches a message, to become markup, a link, a header or a template.
+const HOSTILE: [&str; 6] = [
+    "</p><script>alert(1)</script><img src=x onerror=alert(1)>",
+    "\" onmouseover=\"alert(1)\" x='",
+    "a\r\nBcc: victim@example.org\r\n\r\n<b>body</b>",
+    "javascript:alert(1)//\"><iframe>",
+    "{{ .RecoveryCode }}{{ template \"end\" \"x\" }}<!-- ]]> -->",
+    "\u{202e}\u{0}\u{2028}&lt;b&gt;&amp;",
+];
+
+/// The data of a message with a hostile text for every text in it, and in every trait and whatever was sent along.
+fn poisoned(value: &Value, with: &str) -> Value {
+    match value {
+        Value::String(_) => with.into(),
+        Value::Array(list) => list.iter().map(|v| poisoned(v, with)).collect(),
+        Value::Object(map) => map.iter().map(|(k, v)| (k.clone(), poisoned(v, with))).collect::<Map<_, _>>().into(),
+        other => other.clone(),
+    }
+}
+
+async fn rendered_with(courier: Value, kind: Kind, via: Via, data: &Map<String, Value>) -> Rendered {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let outbound = Client::new(Settings::default()).expect("a client");
+    render(&config(courier).courier, &outbound, kind, via, data).await.expect("rendered")
+}
+
+/// An override for every kind that puts data into text, elements, attributes and addresses.
+fn overriding(kind: Kind) -> Value {
+    let body = "{{ .To }}|{{ .RequestURL }}|{{ .TransientPayload.k }}|{{ .TransientPayload }}";
+    let html = "<html><body><p title=\"{{ .To }}\" data-x='{{ .TransientPayload.k }}'>{{ .To }}{{ .TransientPayload.k }}</p>\
+        <a href=\"{{ .RequestURL }}\">{{ .RequestURL }}</a><a href=\"https://a.example/?q={{ .To }}\">x</a></body></html>";
+    let mut words = json!({
+        "email": { "subject": url("{{ .To }} {{ .TransientPayload.k }}"), "body": { "plaintext": url(body), "html": url(html) } },
+    });
+    if kind.config_name().ends_with("_code") && kind.is_owned() {
+        words["sms"] = json!({ "body": { "plaintext": url(body) } });
+    }
+    let words = match kind.as_str() {
+        "verifiable_address_changed" | "settings_changed" => words,
+        _ if kind.is_owned() => json!({ "valid": words }),
+        _ => json!({ "invalid": words }),
+    };
+    json!({ "templates": { kind.config_name(): words } })
+}
+
+/// Tags that are opened in HTML, by their names, and the names of attributes: what hostile texts would add to.
+fn structure(html: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = html;
+    while let Some((_, after)) = rest.split_once('<') {
+        // Within a tag, a '>' in quotes does not end it.
+        let (mut quote, mut end) = (None, after.len());
+        for (at, c) in after.char_indices() {
+            match (quote, c) {
+                (None, '"' | '\'') => quote = Some(c),
+                (Some(q), c) if q == c => quote = None,
+                (None, '>') => {
+                    end = at;
+                    break;
+                }
+                _ => {}
+            }
+        }
+        let (tag, after) = after.split_at(end);
+        let mut outside = String::new();
+        let mut quote = None;
+        for c in tag.chars() {
+            match (quote, c) {
+                (None, '"' | '\'') => quote = Some(c),
+                (Some(q), c) if q == c => quote = None,
+                (None, c) => outside.push(c),
+                _ => {}
+            }
+        }
+        found.push(outside.split_whitespace().collect::<Vec<_>>().join(" "));
+        rest = after;
+    }
+    found
+}
+
+#[tokio::test]
+async fn hostile_values_stay_values_in_every_template_built_in_or_not() {
+    for template in samples::all() {
+        let kind = template.kind();
+        for courier in [json!({}), overriding(kind)] {
+            let plain = template.data(Via::Email, "ada@example.org");
+            let harmless = rendered_with(courier.clone(), kind, Via::Email, &plain).await;
+            for hostile in HOSTILE {
+                let data = poisoned(&Value::Object(plain.clone()), hostile);
+                let Value::Object(mut data) = data else { unreachable!("an object stays one") };
+                let place = format!("{kind} {hostile:?}");
+                // The time is ours, and links are made by the server; a request's address may hold anything.
+                for ours in ["changed_at", "recovery_url", "verification_url", "settings_url"] {
+                    if let (Some(value), Some(kept)) = (data.get_mut(ours), plain.get(ours)) {
+                        value.clone_from(kept);
+                    }
+                }
+                let mail = rendered_with(courier.clone(), kind, Via::Email, &data).await;
+                assert!(!mail.subject.contains(['\r', '\n']), "{place}: {:?}", mail.subject);
+                let (html, before) = (mail.html.expect("HTML"), harmless.html.clone().expect("HTML"));
+                assert_eq!(structure(&html), structure(&before), "{place}: {html}");
+                assert!(!html.contains("href=\"javascript:"), "{place}: {html}");
+                // A text is shown as it is: nothing in it is markup, and nothing in it is a template.
+                assert!(!mail.text.contains("<no value>"), "{place}: {}", mail.text);
+                let data_of_text = template.data(Via::Sms, "+4915112345678");
+                let Value::Object(data) = poisoned(&Value::Object(data_of_text), hostile) else { unreachable!() };
+                let text = rendered_with(courier.clone(), kind, Via::Sms, &data).await;
+                assert!(text.html.is_none() && text.subject.is_empty(), "{place}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_comparison_of_structures_sees_what_is_smuggled_in() {
+    let one = structure("<p title=\"a > b\" id=x>text</p>");
+    assert_eq!(one, ["p title= id=x", "/p"]);
+    for hostile in
+        ["<p title=\"a\" id=x><b>text</b></p>", "<p title=\"a\" onclick=\"1\" id=x>text</p>", "<p title=\"a\" id=x>text</p><!--"]
+    {
+        assert_ne!(structure(hostile), one);
+    }
+}

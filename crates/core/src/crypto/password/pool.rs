@@ -93,6 +93,8 @@ struct State {
     turns: VecDeque<(u128, VecDeque<Job>)>,
     waiting: usize,
     running: usize,
+    /// Jobs that were taken in since the start.
+    taken_in: u64,
     /// A moving average of what a job takes, in microseconds.
     usual: u64,
     closed: bool,
@@ -180,6 +182,12 @@ impl Pool {
         state.waiting + state.running
     }
 
+    /// How many hashes were asked for since the start: those that were refused for want of room do not count.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.shared.lock().taken_in
+    }
+
     async fn run<T: Send + 'static>(&self, client: Client, work: impl FnOnce() -> T + Send + 'static) -> Result<T, PoolError> {
         let (answer, wait) = oneshot::channel();
         let job = Box::new(move || {
@@ -228,6 +236,7 @@ impl Shared {
             None => state.turns.push_back((client, VecDeque::from([job]))),
         }
         state.waiting += 1;
+        state.taken_in += 1;
         drop(state);
         self.wake.notify_one();
         Ok(())

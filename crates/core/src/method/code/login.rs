@@ -257,8 +257,10 @@ async fn find(cx: &Cx, typed: &str, stage: &Stage<'_>) -> Result<Option<Identity
         identities::find_by_identifier(cx.store(), &kinds, &normal::identifier(typed)).await.map_err(FlowError::Store)
     };
     let mut found = lookup(vec![CredentialType::Code]).await?;
-    if found.is_none() && has_fallback(cx) && normal::is_email(&wanted) {
-        found = lookup(cx.app.methods.credentials().map(|kind| kind.kind()).collect()).await?;
+    if has_fallback(cx) && normal::is_email(&wanted) {
+        // Also for those who were found already: the work tells nobody who is known.
+        let by_any = lookup(cx.app.methods.credentials().map(|kind| kind.kind()).collect()).await?;
+        found = found.or(by_any);
     }
     Ok(found.filter(|who| stage.owner.is_none_or(|owner| owner == who.identity.id)))
 }

@@ -39,6 +39,18 @@ for (const input of all('.field input[type="password"]')) {
   });
 }
 
+// Codes are often copied with blanks around or between them, which would take the room of digits.
+for (const input of all('input[autocomplete="one-time-code"]')) {
+  input.addEventListener("paste", (event) => {
+    const pasted = event.clipboardData?.getData("text").replace(/\s/g, "");
+    if (!pasted) return;
+    event.preventDefault();
+    input.setRangeText(pasted, input.selectionStart, input.selectionEnd, "end");
+    if (input.maxLength > 0) input.value = input.value.slice(0, input.maxLength);
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+}
+
 // Times are told in the reader's zone and language.
 function localize(within) {
   for (const time of all("time[datetime]", within)) {

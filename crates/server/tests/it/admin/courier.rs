@@ -141,3 +141,34 @@ async fn words_are_shown_only_in_development_or_where_secrets_leak_anyway() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_was_given_up_is_sent_again_as_a_message_of_its_own() {
+    let app = app(json!({}), &[("ada@example.org", 1)]).await;
+    let admin = Admin::new(&app);
+    let id = ids(&admin.get(LIST).await).remove(0);
+    let path = format!("{LIST}/{id}/resend");
+    let waits = admin.send("POST", &path, &json!({})).await;
+    assert_eq!(waits.status, 409, "it waits already");
+    let (worker, now) = (uuid::Uuid::from_u128(1), app.app.clock.now());
+    let lease = std::time::Duration::from_secs(60);
+    let claimed = outbox::claim(&app.app.store, worker, now, lease, 1).await.unwrap();
+    assert_eq!(admin.send("POST", &path, &json!({})).await.status, 409, "it is on its way");
+    let mut changes = Changes::new();
+    outbox::failed(&mut changes, claimed[0].id, worker, None, "the mail server answered with 550", now);
+    app.app.store.commit(changes).await.unwrap();
+    let code = app.newest_mail("ada@example.org").await.code();
+    app.wait(1);
+    let again = admin.send("POST", &path, &json!({})).await;
+    let new = again.json();
+    assert_eq!((again.status, &new["status"], &new["send_count"]), (201, &json!("queued"), &json!(0)), "{again:?}");
+    assert_eq!((&new["recipient"], new["dispatches"].as_array().map(Vec::len)), (&json!("ada@example.org"), Some(0)));
+    assert!(new["id"] != json!(id) && new["body"].as_str().unwrap().contains(&code), "the same words: {new}");
+    let old = admin.get(&format!("{LIST}/{id}")).await.json();
+    assert_eq!((&old["status"], old["dispatches"].as_array().map(Vec::len)), (&json!("abandoned"), Some(1)), "its history stays");
+    let claimed = outbox::claim(&app.app.store, worker, app.app.clock.now(), lease, 10).await.unwrap();
+    assert_eq!(claimed.iter().map(|m| m.id.to_string()).collect::<Vec<_>>(), [new["id"].as_str().unwrap()]);
+    for (id, status) in [("6a2b0c1e-2222-4333-8444-555566667777", 404), ("nope", 400)] {
+        assert_eq!(admin.send("POST", &format!("{LIST}/{id}/resend"), &json!({})).await.status, status, "{id}");
+    }
+}

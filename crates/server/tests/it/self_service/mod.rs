@@ -7,6 +7,7 @@ mod guesses;
 mod hooks;
 mod hooks_owed;
 mod hooks_reach;
+mod indistinct;
 mod login;
 mod login_code;
 mod logout;
