@@ -308,7 +308,7 @@ mod tests {
             "ada@example.org\0",
             "",
         ] {
-            let refused = mailer.message(&mail(recipient)).err().expect(recipient);
+            let refused = mailer.message(&mail(recipient)).expect_err(recipient);
             assert!(refused.permanent && !refused.whole().contains("victim"), "{recipient:?}");
         }
         let built = mailer.message(&mail("ada@example.org")).expect("built");

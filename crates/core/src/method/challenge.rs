@@ -4,28 +4,45 @@
 //! An address that nobody owns takes the same work as one that somebody does; what would be sent to it is thrown away,
 //! unless its holder is to be told that there is no account.
 
+use portcullis_model::flow::{Flow, FlowKind};
 use portcullis_model::identity::{Identity, Via};
 use portcullis_model::message::Message;
 use portcullis_model::session::{Aal, AuthenticationMethod};
 use portcullis_store::Changes;
 use portcullis_store::codes::{self, NewCode};
+use serde_json::Value;
 
 use super::{Recipient, Recovered, RecoveryOutcome, VerificationOutcome};
 use crate::app::Cx;
 use crate::courier::{self, Template};
 use crate::credential::address;
 
+/// What a method can send to an address, for recovery and verification alike.
+pub trait Challenge: Send + Sync {
+    /// Whether a submit without an address, after a challenge was sent, is an answer to it.
+    fn takes_answers(&self) -> bool;
+
+    /// Sends the challenge to an address, in the place of the flow's older ones. The flow tells that it did, whether anybody
+    /// owns the address or not. `payload` goes into the mail.
+    fn send(&self, cx: &Cx, changes: &mut Changes, flow: &mut Flow, to: &Recipient<'_>, payload: Option<&Value>);
+}
+
 impl Recipient<'_> {
     /// Puts the message with a challenge among the changes. Where nobody owns the address it is the other one, which only
-    /// mails are for, and only where people whom nobody knows are to be told (`tells_strangers`).
+    /// mails are for, and only where the configuration wants strangers to be told.
     pub(super) fn write(
         &self,
         cx: &Cx,
         changes: &mut Changes,
-        tells_strangers: bool,
+        purpose: FlowKind,
         to_owner: impl FnOnce(&Identity) -> Template,
         to_stranger: impl FnOnce() -> Template,
     ) {
+        let flows = &cx.config().selfservice.flows;
+        let tells_strangers = match purpose {
+            FlowKind::Recovery => flows.recovery.notify_unknown_recipients,
+            _ => flows.verification.notify_unknown_recipients,
+        };
         let template = self.who.map_or_else(to_stranger, |who| to_owner(&who.identity));
         let is_sent = self.who.is_some() || (tells_strangers && self.via == Via::Email);
         let mut nowhere = Changes::new();

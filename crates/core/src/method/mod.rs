@@ -29,6 +29,8 @@ use crate::app::Cx;
 use crate::config::Config;
 use crate::flow::engine::{Change, FlowError, Form, Reply};
 
+pub use challenge::Challenge;
+
 /// All methods, in the order in which a submit is offered to them. Adding a method takes one line here.
 #[must_use]
 pub fn all() -> Methods {
@@ -468,24 +470,7 @@ pub struct Issued {
 
 /// What a method can do in recovery.
 #[async_trait]
-pub trait RecoveryMethod: Send + Sync {
-    /// Whether a submit without an address, after a challenge was sent, is an answer to it.
-    fn takes_answers(&self) -> bool;
-
-    /// Sends the challenge to an address, in the place of the flow's older ones; it tells the flow nothing about whether
-    /// anybody owns it. `payload` goes into the mail.
-    ///
-    /// # Errors
-    /// If something that it must ask fails.
-    async fn send(
-        &self,
-        cx: &Cx,
-        changes: &mut Changes,
-        flow: &mut Flow,
-        to: &Recipient<'_>,
-        payload: Option<&Value>,
-    ) -> Result<(), FlowError>;
-
+pub trait RecoveryMethod: Challenge {
     /// Adds its nodes to the form.
     ///
     /// # Errors
@@ -531,29 +516,12 @@ pub enum VerificationOutcome {
 
 /// What a method can do in verification.
 #[async_trait]
-pub trait VerificationMethod: Send + Sync {
+pub trait VerificationMethod: Challenge {
     /// The group of its nodes.
     fn group(&self) -> Group;
 
-    /// Whether a submit without an address, after a challenge was sent, is an answer to it.
-    fn takes_answers(&self) -> bool;
-
     /// The fault of an address as it was typed, if the method can tell one.
     fn check_address(&self, cx: &Cx, typed: &str) -> Option<Message>;
-
-    /// Sends the challenge to an address, in the place of the flow's older ones; the flow tells that it did, whether
-    /// anybody owns the address or not. `payload` goes into the mail.
-    ///
-    /// # Errors
-    /// If something that it must ask fails.
-    async fn send(
-        &self,
-        cx: &Cx,
-        changes: &mut Changes,
-        flow: &mut Flow,
-        to: &Recipient<'_>,
-        payload: Option<&Value>,
-    ) -> Result<(), FlowError>;
 
     /// Adds its nodes to the form, and the flow's anti-CSRF node where it belongs among them.
     ///

@@ -227,7 +227,7 @@ async fn send(submit: &mut Submit<'_>, recovery: &dyn RecoveryMethod, typed: &st
         mail_limit::charge(cx, &mut changes, via, &value).await?;
         let who = address::owner(cx, AddressPurpose::Recovery, via, &value).await?;
         let to = Recipient { who: who.as_ref(), via, address: &value };
-        recovery.send(cx, &mut changes, &mut flow, &to, submit.transient_payload.as_ref()).await?;
+        recovery.send(cx, &mut changes, &mut flow, &to, submit.transient_payload.as_ref());
         match submit.commit(changes, flow).await.map_err(mail_limit::or_too_many) {
             Ok(()) => {
                 courier::ring(&cx.app);

@@ -227,7 +227,7 @@ async fn send(submit: &mut Submit<'_>, verification: &dyn VerificationMethod, ty
         let to_be = new_address::owner_to_be(cx, &flow, via, &value).await?;
         let who = address::owner(cx, AddressPurpose::Verifiable, via, &value).await?;
         let to = Recipient { who: who.as_ref().or(to_be.as_ref()), via, address: &value };
-        verification.send(cx, &mut changes, &mut flow, &to, submit.transient_payload.as_ref()).await?;
+        verification.send(cx, &mut changes, &mut flow, &to, submit.transient_payload.as_ref());
         if let Some(who) = &who {
             let mut new = who.clone();
             let pending = |a: &&mut portcullis_model::identity::VerifiableAddress| {

@@ -39,7 +39,7 @@ pub async fn start(cx: &Cx, after: &mut After<'_>, address: usize) -> Result<boo
     let is_sent = mail_limit::charge_if_allowed(cx, after.changes, to.via, &to.value).await?;
     if is_sent {
         let recipient = Recipient { who: Some(after.who), via: to.via, address: &to.value };
-        verification.send(cx, after.changes, &mut flow, &recipient, after.transient_payload).await?;
+        verification.send(cx, after.changes, &mut flow, &recipient, after.transient_payload);
         if !verification.takes_answers() {
             // Nobody asked for it, and nothing is to be typed in: the form says nothing.
             flow.notes.clear_messages();

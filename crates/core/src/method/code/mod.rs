@@ -1,5 +1,6 @@
 //! `code`: one-time codes sent to an address, by which people sign in, sign up, prove a second factor, recover and verify.
 
+mod challenge;
 mod login;
 mod recovery;
 mod registration;

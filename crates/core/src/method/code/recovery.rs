@@ -5,63 +5,21 @@ use portcullis_model::flow::{Detail, Flow, FlowKind, FlowState};
 use portcullis_model::identity::Via;
 use portcullis_model::message;
 use portcullis_model::ui::{Group, InputType, Node, Ui};
-use portcullis_store::{Changes, codes};
-use serde_json::Value;
+use portcullis_store::Changes;
 use uuid::Uuid;
 
 use super::{Code, ID, spent};
 use crate::app::Cx;
-use crate::courier::Template;
-use crate::courier::template::{Circumstances, RecoveryCode};
 use crate::credential::address;
 use crate::credential::code::{self, DIGITS, For, Judged};
 use crate::flow::engine::{self, FlowError, Form};
-use crate::method::{Issued, Recipient, RecoveryMethod, RecoveryOutcome};
+use crate::method::{Issued, RecoveryMethod, RecoveryOutcome};
 
 /// The method of a session that a recovery code began.
 const PROOF: &str = "code_recovery";
 
 #[async_trait]
 impl RecoveryMethod for Code {
-    fn takes_answers(&self) -> bool {
-        true
-    }
-
-    async fn send(
-        &self,
-        cx: &Cx,
-        changes: &mut Changes,
-        flow: &mut Flow,
-        to: &Recipient<'_>,
-        payload: Option<&Value>,
-    ) -> Result<(), FlowError> {
-        codes::drop_of_flow(changes, flow.id);
-        let (via, address) = (to.via, to.address);
-        let (purpose, expires_at) = (FlowKind::Recovery, code::expires_at(cx));
-        let what = For { purpose, flow_id: flow.id, identity_id: to.identity_id(), address, via, expires_at };
-        let secret = code::issue(cx, changes, &what);
-        let circumstances = Circumstances::new(&flow.request_url, payload);
-        let tells_strangers = cx.config().selfservice.flows.recovery.notify_unknown_recipients;
-        let stranger = circumstances.clone();
-        to.write(
-            cx,
-            changes,
-            tells_strangers,
-            |who| Template::RecoveryCodeValid(RecoveryCode::new(cx, circumstances, who, secret)),
-            || Template::RecoveryCodeInvalid(stranger),
-        );
-        let choosing = matches!(&flow.detail, Detail::Recovery { choosing: true, .. });
-        flow.notes.clear_messages();
-        if choosing {
-            flow.state = FlowState::RecoveryAwaitingCode;
-            flow.notes.tell(message::recovery::code_sent_to(&address::masked(address)));
-        } else {
-            flow.state = FlowState::SentEmail;
-            flow.notes.tell(message::recovery::code_sent());
-        }
-        Ok(())
-    }
-
     async fn populate(&self, cx: &Cx, flow: &mut Flow, ui: &mut Ui) -> Result<(), FlowError> {
         let Detail::Recovery { address, choosing, came_with, chosen, by_admin, .. } = &flow.detail else { return Ok(()) };
         let (address, came_with) = (address.as_deref().unwrap_or_default(), came_with.as_deref().unwrap_or_default());

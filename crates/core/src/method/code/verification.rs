@@ -2,20 +2,15 @@
 
 use async_trait::async_trait;
 use portcullis_model::flow::{Detail, Flow, FlowKind, FlowState};
-use portcullis_model::identity::{Identity, Via};
+use portcullis_model::identity::Via;
 use portcullis_model::message::{self, Message, validation};
 use portcullis_model::ui::{Group, InputType, Node, Ui};
-use portcullis_store::Changes;
-use portcullis_store::codes;
-use serde_json::Value;
 
 use super::{Code, ID, spent};
 use crate::app::Cx;
-use crate::courier::Template;
-use crate::courier::template::{Circumstances, VerificationCode};
-use crate::credential::code::{self, For, Judged};
-use crate::flow::engine::{self, FlowError, Form, with_parameter};
-use crate::method::{Recipient, VerificationMethod, VerificationOutcome};
+use crate::credential::code::{self, Judged};
+use crate::flow::engine::{self, FlowError, Form};
+use crate::method::{VerificationMethod, VerificationOutcome};
 
 #[async_trait]
 impl VerificationMethod for Code {
@@ -23,48 +18,9 @@ impl VerificationMethod for Code {
         Group::Code
     }
 
-    fn takes_answers(&self) -> bool {
-        true
-    }
-
     fn check_address(&self, _cx: &Cx, _typed: &str) -> Option<Message> {
         // What is no address of mail counts as a phone number that nobody has.
         None
-    }
-
-    async fn send(
-        &self,
-        cx: &Cx,
-        changes: &mut Changes,
-        flow: &mut Flow,
-        to: &Recipient<'_>,
-        payload: Option<&Value>,
-    ) -> Result<(), FlowError> {
-        codes::drop_of_flow(changes, flow.id);
-        let (via, address) = (to.via, to.address);
-        let (purpose, expires_at) = (FlowKind::Verification, code::expires_at(cx));
-        let what = For { purpose, flow_id: flow.id, identity_id: to.identity_id(), address, via, expires_at };
-        let secret = code::issue(cx, changes, &what);
-        let circumstances = Circumstances::new(&flow.request_url, payload);
-        let tells_strangers = cx.config().selfservice.flows.verification.notify_unknown_recipients;
-        let stranger = circumstances.clone();
-        let link = cx.public_url(&format!("/self-service/verification?flow={}", flow.id));
-        let owned = |who: &Identity| {
-            let url = with_parameter(&link, "code", &secret);
-            let mut mail = VerificationCode::new(cx, circumstances, who, secret, url);
-            // A text message has no room for a link.
-            mail.verification_url = mail.verification_url.filter(|_| via == Via::Email);
-            Template::VerificationCodeValid(mail)
-        };
-        to.write(cx, changes, tells_strangers, owned, || Template::VerificationCodeInvalid(stranger));
-        flow.state = FlowState::SentEmail;
-        flow.active = Some(ID.to_owned());
-        flow.notes.clear_messages();
-        flow.notes.tell(match via {
-            Via::Email => message::verification::code_sent(),
-            Via::Sms => message::verification::code_sent_by_sms(),
-        });
-        Ok(())
     }
 
     async fn populate(&self, cx: &Cx, flow: &mut Flow, ui: &mut Ui) -> Result<(), FlowError> {

@@ -1,5 +1,6 @@
 //! `link`: one-time links sent to an address.
 
+mod challenge;
 mod recovery;
 mod verification;
 

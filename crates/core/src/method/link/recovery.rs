@@ -1,60 +1,25 @@
 //! Getting back into an account by a link.
 
 use async_trait::async_trait;
-use portcullis_model::flow::{Detail, Flow, FlowKind, FlowState};
+use portcullis_model::flow::{Detail, Flow, FlowKind};
 use portcullis_model::identity::Via;
 use portcullis_model::message::{self, validation};
 use portcullis_model::ui::Ui;
 use portcullis_store::Changes;
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Link, ask_for_address};
 use crate::app::Cx;
-use crate::courier::Template;
-use crate::courier::template::{Circumstances, RecoveryLink};
 use crate::credential::code::For;
 use crate::credential::link::{self, Followed};
 use crate::flow::engine::{FlowError, Form};
-use crate::method::{Issued, Recipient, RecoveryMethod, RecoveryOutcome};
+use crate::method::{Issued, RecoveryMethod, RecoveryOutcome};
 
 /// The method of a session that a recovery link began.
 const PROOF: &str = "link_recovery";
 
 #[async_trait]
 impl RecoveryMethod for Link {
-    fn takes_answers(&self) -> bool {
-        false
-    }
-
-    async fn send(
-        &self,
-        cx: &Cx,
-        changes: &mut Changes,
-        flow: &mut Flow,
-        to: &Recipient<'_>,
-        payload: Option<&Value>,
-    ) -> Result<(), FlowError> {
-        let (via, address) = (to.via, to.address);
-        let (purpose, expires_at) = (FlowKind::Recovery, link::expires_at(cx));
-        let what = For { purpose, flow_id: flow.id, identity_id: to.identity_id(), address, via, expires_at };
-        let url = link::issue(cx, changes, &what);
-        let circumstances = Circumstances::new(&flow.request_url, payload);
-        let tells_strangers = cx.config().selfservice.flows.recovery.notify_unknown_recipients;
-        let stranger = circumstances.clone();
-        to.write(
-            cx,
-            changes,
-            tells_strangers,
-            |who| Template::RecoveryValid(RecoveryLink::new(cx, circumstances, who, url)),
-            || Template::RecoveryInvalid(stranger),
-        );
-        flow.state = FlowState::SentEmail;
-        flow.notes.clear_messages();
-        flow.notes.tell(message::recovery::link_sent());
-        Ok(())
-    }
-
     async fn populate(&self, _cx: &Cx, flow: &mut Flow, ui: &mut Ui) -> Result<(), FlowError> {
         if let Detail::Recovery { address, .. } = &flow.detail {
             ask_for_address(address.as_deref(), ui);

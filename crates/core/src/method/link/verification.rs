@@ -5,17 +5,12 @@ use portcullis_model::flow::{Detail, Flow, FlowKind, FlowState};
 use portcullis_model::message::{self, Message, validation};
 use portcullis_model::normal;
 use portcullis_model::ui::{Group, InputType, Node, Ui};
-use portcullis_store::Changes;
-use serde_json::Value;
 
-use super::{ID, Link, ask_for_address, button};
+use super::{Link, ask_for_address, button};
 use crate::app::Cx;
-use crate::courier::Template;
-use crate::courier::template::{Circumstances, VerificationLink};
-use crate::credential::code::For;
 use crate::credential::link::{self, Followed};
 use crate::flow::engine::{self, FlowError, Form};
-use crate::method::{Recipient, VerificationMethod, VerificationOutcome};
+use crate::method::{VerificationMethod, VerificationOutcome};
 
 #[async_trait]
 impl VerificationMethod for Link {
@@ -23,41 +18,8 @@ impl VerificationMethod for Link {
         Group::Link
     }
 
-    fn takes_answers(&self) -> bool {
-        false
-    }
-
     fn check_address(&self, _cx: &Cx, typed: &str) -> Option<Message> {
         (!normal::is_email(typed.trim())).then(|| validation::not_an_email(typed))
-    }
-
-    async fn send(
-        &self,
-        cx: &Cx,
-        changes: &mut Changes,
-        flow: &mut Flow,
-        to: &Recipient<'_>,
-        payload: Option<&Value>,
-    ) -> Result<(), FlowError> {
-        let (via, address) = (to.via, to.address);
-        let (purpose, expires_at) = (FlowKind::Verification, link::expires_at(cx));
-        let what = For { purpose, flow_id: flow.id, identity_id: to.identity_id(), address, via, expires_at };
-        let url = link::issue(cx, changes, &what);
-        let circumstances = Circumstances::new(&flow.request_url, payload);
-        let tells_strangers = cx.config().selfservice.flows.verification.notify_unknown_recipients;
-        let stranger = circumstances.clone();
-        to.write(
-            cx,
-            changes,
-            tells_strangers,
-            |who| Template::VerificationValid(VerificationLink::new(cx, circumstances, who, url)),
-            || Template::VerificationInvalid(stranger),
-        );
-        flow.state = FlowState::SentEmail;
-        flow.active = Some(ID.to_owned());
-        flow.notes.clear_messages();
-        flow.notes.tell(message::verification::link_sent());
-        Ok(())
     }
 
     async fn populate(&self, cx: &Cx, flow: &mut Flow, ui: &mut Ui) -> Result<(), FlowError> {
