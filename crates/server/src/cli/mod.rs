@@ -13,9 +13,12 @@ mod format;
 mod hashers;
 mod identities;
 mod jsonnet;
+mod kratos;
 mod migrate;
 mod output;
+mod own;
 mod process;
+mod progress;
 mod remote;
 mod serve;
 mod source;
@@ -55,7 +58,7 @@ enum Command {
     /// Print lists of a running server
     #[command(visible_alias = "ls")]
     List(identities::ListArgs),
-    /// Create things on a running server
+    /// Take over identities: from files, or from the database of another server
     Import(identities::ImportArgs),
     /// Check files before an import
     Validate(identities::ValidateArgs),

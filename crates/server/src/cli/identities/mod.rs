@@ -108,6 +108,12 @@ enum ImportWhat {
     ///   {"schema_id": "default", "traits": {"email": "ada@example.org"}}
     #[command(visible_alias = "identity", verbatim_doc_comment)]
     Identities(Files),
+    /// Move in from an Ory Kratos server (v1.3 to v26.2): everybody with their credentials, addresses and sessions
+    ///
+    /// Reads that server's database and writes the one that the configuration names. It can be given again after it was
+    /// broken off, and again for those who came since. People stay signed in if `secrets.cookie` is still the same, and
+    /// providers' tokens are readable if `secrets.cipher` is.
+    Kratos(super::kratos::Args),
 }
 
 /// The arguments of `validate`.
@@ -172,8 +178,11 @@ pub(super) fn run_list(args: &ListArgs) -> Result<(), Failure> {
 
 /// `import`.
 pub(super) fn run_import(args: &ImportArgs) -> Result<(), Failure> {
-    let Some(ImportWhat::Identities(args)) = &args.what else { return print_help(&["import"]) };
-    import::run(args)
+    match &args.what {
+        None => print_help(&["import"]),
+        Some(ImportWhat::Identities(args)) => import::run(args),
+        Some(ImportWhat::Kratos(args)) => super::kratos::run(args),
+    }
 }
 
 /// `validate`.
