@@ -42,7 +42,7 @@ pub(super) async fn open(config: Config) -> Result<Arc<App>, Failure> {
 }
 
 /// The application over a database.
-async fn over(config: Config, store: Store) -> Result<Arc<App>, Failure> {
+pub(super) async fn over(config: Config, store: Store) -> Result<Arc<App>, Failure> {
     let around = process::surroundings(jsonnet::Settings::this_program().map_err(Failure::of)?, false);
     app::compose(config, store, around).await.map_err(Failure::of)
 }

@@ -4,11 +4,14 @@
 //! command fails if anything did.
 
 mod documents;
+mod export;
 mod import;
 mod list;
 mod validate;
 
 use std::path::PathBuf;
+
+pub(super) use export::{ExportArgs, run as run_export};
 
 use clap::Subcommand;
 use serde_json::Value;
@@ -103,11 +106,13 @@ pub(super) struct ImportArgs {
 enum ImportWhat {
     /// Create identities from JSON files, or from standard input
     ///
-    /// A file holds one identity or a list of them, in the form in which the admin API creates them:
+    /// A file holds one identity, a list of them, or one on each line, in the form in which the admin API creates them:
     ///
     ///   {"schema_id": "default", "traits": {"email": "ada@example.org"}}
+    ///
+    /// Files of lines may be of any length and may come from `export identities`.
     #[command(visible_alias = "identity", verbatim_doc_comment)]
-    Identities(Files),
+    Identities(import::Import),
     /// Move in from an Ory Kratos server (v1.3 to v26.2): everybody with their credentials, addresses and sessions
     ///
     /// Reads that server's database and writes the one that the configuration names. It can be given again after it was
