@@ -9,11 +9,10 @@ use portcullis_model::time::Timestamp;
 use portcullis_store::Store;
 use uuid::Uuid;
 
-use crate::config::hashers::HashAlgorithm;
 use crate::config::{Config, Live};
 use crate::courier;
 use crate::crypto::Keyring;
-use crate::crypto::password::{Algorithm, Argon2Settings, Client, HashSettings, Pool};
+use crate::crypto::password::{Client, HashSettings, Pool};
 use crate::crypto::tokens::CsrfSecret;
 use crate::flow::engine::Request;
 use crate::hook::Hooks;
@@ -123,21 +122,7 @@ impl Cx {
     /// How new passwords are hashed.
     #[must_use]
     pub fn hash_settings(&self) -> HashSettings {
-        let hashers = &self.config().hashers;
-        HashSettings {
-            algorithm: match hashers.algorithm {
-                HashAlgorithm::Argon2 => Algorithm::Argon2id,
-                HashAlgorithm::Bcrypt => Algorithm::Bcrypt,
-            },
-            bcrypt_cost: self.config().bcrypt_cost(),
-            argon2: Argon2Settings {
-                memory_kib: u32::try_from(hashers.argon2.memory / 1024).unwrap_or(u32::MAX),
-                iterations: hashers.argon2.iterations,
-                parallelism: hashers.argon2.lanes(),
-                salt_length: hashers.argon2.salt_length,
-                key_length: hashers.argon2.key_length,
-            },
-        }
+        self.config().hash_settings()
     }
 
     /// For whom a password is hashed in this request: by this the queue is shared out.

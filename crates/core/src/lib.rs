@@ -12,6 +12,7 @@ pub mod hook;
 pub mod identity;
 pub mod jobs;
 pub mod jsonnet;
+pub mod kratos;
 pub mod method;
 pub mod oauth2;
 pub mod outbound;

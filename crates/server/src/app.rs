@@ -95,7 +95,7 @@ async fn snapshot(config: Config, outbound: Arc<outbound::Client>, rng: &dyn Rng
 
 /// Configured hooks that the program does not have, by place. The configuration takes keys of hooks that are still to come;
 /// nobody should rely on one that is not run.
-fn unknown_hooks<'a>(config: &'a Config, known: &hook::Hooks) -> Vec<(String, &'a str)> {
+pub(crate) fn unknown_hooks<'a>(config: &'a Config, known: &hook::Hooks) -> Vec<(String, &'a str)> {
     let mut unknown = Vec::new();
     for kind in FlowKind::ALL {
         let flow = config.flow(kind);

@@ -51,36 +51,57 @@ pub async fn list(store: &Store, identity_id: Uuid) -> Result<Vec<Credential>, S
     Ok(sorted(rows)?.remove(&identity_id).unwrap_or_default())
 }
 
+/// Adds a credential to an identity that has none of its type, such as a new one, with its identifiers. An identifier that
+/// another identity has in this type is a `Unique` error of the commit.
+pub fn insert(c: &mut Changes, identity_id: Uuid, credential: &Credential) {
+    c.push(
+        "INSERT INTO credentials (identity_id, kind, id, identifiers, config, version, created_at, updated_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        columns(identity_id, credential),
+        Expect::One,
+    );
+    insert_identifiers(c, identity_id, credential);
+}
+
 /// Adds a credential, or replaces the one of its type, with its identifiers. An identifier that another identity has in
 /// this type is a `Unique` error of the commit.
 pub fn put(c: &mut Changes, identity_id: Uuid, credential: &Credential) {
-    let kind = credential.kind.as_str();
     c.push(
         "INSERT INTO credentials (identity_id, kind, id, identifiers, config, version, created_at, updated_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (identity_id, kind) DO UPDATE SET id = excluded.id, \
          identifiers = excluded.identifiers, config = excluded.config, version = excluded.version, \
          created_at = excluded.created_at, updated_at = excluded.updated_at",
-        vec![
-            identity_id.into(),
-            kind.into(),
-            credential.id.into(),
-            json_of(&credential.identifiers),
-            Value::Text(credential.config.to_string()),
-            credential.version.into(),
-            credential.created_at.into(),
-            credential.updated_at.into(),
-        ],
+        columns(identity_id, credential),
         Expect::One,
     );
     c.push(
         "DELETE FROM credential_identifiers WHERE identity_id = $1 AND kind = $2",
-        vec![identity_id.into(), kind.into()],
+        vec![identity_id.into(), credential.kind.as_str().into()],
         Expect::Any,
     );
+    insert_identifiers(c, identity_id, credential);
+}
+
+/// The columns that a new row has, in the order of the statements above.
+fn columns(identity_id: Uuid, credential: &Credential) -> Vec<Value> {
+    vec![
+        identity_id.into(),
+        credential.kind.as_str().into(),
+        credential.id.into(),
+        json_of(&credential.identifiers),
+        Value::Text(credential.config.to_string()),
+        credential.version.into(),
+        credential.created_at.into(),
+        credential.updated_at.into(),
+    ]
+}
+
+/// The unique rows of a credential's identifiers. One that stands twice in the list gets one row.
+fn insert_identifiers(c: &mut Changes, identity_id: Uuid, credential: &Credential) {
     for identifier in credential.identifiers.iter().collect::<BTreeSet<_>>() {
         c.push(
             "INSERT INTO credential_identifiers (kind, identifier, identity_id) VALUES ($1, $2, $3)",
-            vec![kind.into(), identifier.as_str().into(), identity_id.into()],
+            vec![credential.kind.as_str().into(), identifier.as_str().into(), identity_id.into()],
             Expect::One,
         );
     }

@@ -19,6 +19,7 @@ pub mod guesses;
 pub mod hook_calls;
 pub mod identities;
 pub mod jobs;
+pub mod kratos;
 mod lease;
 pub mod migrations;
 pub mod outbox;

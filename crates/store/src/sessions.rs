@@ -1,12 +1,14 @@
 //! Sessions. A session is found by the keyed hash of its token, together with its identity, in one indexed read.
 
+use std::collections::HashSet;
+
 use portcullis_model::identity::Identity;
 use portcullis_model::session::Session;
 use portcullis_model::time::Timestamp;
 use uuid::Uuid;
 
 use crate::changes::{Changes, Durability, Expect};
-use crate::dialect::{Query, arg};
+use crate::dialect::{LIST_MAX, Query, arg, list as in_list};
 use crate::failure::StoreError;
 use crate::identities::{self, identity_columns};
 use crate::store::{Store, two};
@@ -70,6 +72,21 @@ pub async fn get(store: &Store, id: Uuid) -> Result<Option<(Session, Identity)>,
     );
     let rows = store.read_one(Query::new(sql, vec![id.into()])).await?;
     rows.into_iter().next().map(with_identity).transpose()
+}
+
+/// Which of these ids are those of sessions, whatever has become of them.
+///
+/// # Errors
+/// What the database says.
+pub async fn known(store: &Store, ids: &[Uuid]) -> Result<HashSet<Uuid>, StoreError> {
+    let ids: Vec<Value> = ids.iter().copied().map(Value::Uuid).collect();
+    let queries = ids.chunks(LIST_MAX).map(|part| {
+        let mut args = Vec::new();
+        let sql = format!("SELECT s.id FROM sessions s WHERE s.id IN ({})", in_list(&mut args, part));
+        Query::new(sql, args)
+    });
+    let rows = store.read_long(queries.collect()).await?;
+    rows.into_iter().flatten().map(|mut row| row.uuid()).collect()
 }
 
 /// A part of an identity's sessions, newest first, and the number of all that match. `active` asks for those that count

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::Config;
 use super::value::{byte_size, duration};
+use crate::crypto::password::{Algorithm, Argon2Settings, HashSettings};
 
 /// `hashers`.
 #[derive(Clone, Debug, Deserialize)]
@@ -51,6 +53,28 @@ pub struct Argon2 {
     /// Memory for all hashes at once, in bytes.
     #[serde(deserialize_with = "byte_size")]
     pub dedicated_memory: u64,
+}
+
+impl Config {
+    /// How new passwords are hashed.
+    #[must_use]
+    pub fn hash_settings(&self) -> HashSettings {
+        let hashers = &self.hashers;
+        HashSettings {
+            algorithm: match hashers.algorithm {
+                HashAlgorithm::Argon2 => Algorithm::Argon2id,
+                HashAlgorithm::Bcrypt => Algorithm::Bcrypt,
+            },
+            bcrypt_cost: self.bcrypt_cost(),
+            argon2: Argon2Settings {
+                memory_kib: u32::try_from(hashers.argon2.memory / 1024).unwrap_or(u32::MAX),
+                iterations: hashers.argon2.iterations,
+                parallelism: hashers.argon2.lanes(),
+                salt_length: hashers.argon2.salt_length,
+                key_length: hashers.argon2.key_length,
+            },
+        }
+    }
 }
 
 impl Argon2 {

@@ -82,7 +82,7 @@ fn missing<'a, T: Clone, K: PartialEq>(list: &'a [T], other: &'a [T], key: impl 
 pub fn insert(c: &mut Changes, who: &IdentityWithCredentials) {
     identities::insert(c, &who.identity);
     for credential in &who.credentials {
-        credentials::put(c, who.identity.id, credential);
+        credentials::insert(c, who.identity.id, credential);
     }
 }
 

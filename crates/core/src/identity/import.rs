@@ -53,7 +53,12 @@ pub enum Unknown {
     Refused,
     /// They are passed over.
     Ignored,
+    /// They are refused, but for the providers' tokens that an export of our own holds.
+    OwnExport,
 }
+
+/// The tokens of a social link.
+const TOKENS: [&str; 3] = ["initial_id_token", "initial_access_token", "initial_refresh_token"];
 
 type Rest = BTreeMap<String, Value>;
 
@@ -86,8 +91,21 @@ struct RawLink {
     subject: String,
     organization: Option<Uuid>,
     use_auto_link: Option<bool>,
+    /// In the order of [`TOKENS`]; in clear.
+    #[serde(skip)]
+    tokens: [String; 3],
     #[serde(flatten)]
     rest: Rest,
+}
+
+impl RawLink {
+    fn take_tokens(&mut self) {
+        for (name, token) in TOKENS.iter().zip(&mut self.tokens) {
+            if let Some(Value::String(text)) = self.rest.remove(*name) {
+                *token = text;
+            }
+        }
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -183,7 +201,7 @@ pub fn read(credentials: Option<&Value>, unknown: Unknown) -> Result<Import, Imp
     // The error's own text quotes values, and these are secrets.
     let raw =
         Raw::deserialize(value).map_err(|_| ImportError::Shape("a member is missing or is not of the right type".to_owned()))?;
-    let strict = Strict(unknown == Unknown::Refused);
+    let strict = Strict(unknown != Unknown::Ignored);
     strict.check(&raw.rest)?;
     let mut import = Import::default();
     if let Some(config) = strict.config(raw.password)? {
@@ -193,8 +211,13 @@ pub fn read(credentials: Option<&Value>, unknown: Unknown) -> Result<Import, Imp
     for (kind, raw) in [(CredentialType::Oidc, raw.oidc), (CredentialType::Saml, raw.saml)] {
         if let Some(config) = strict.config(raw)? {
             strict.check(&config.rest)?;
-            let links = config.providers.unwrap_or_default();
-            links.iter().try_for_each(|l| strict.check(&l.rest))?;
+            let mut links = config.providers.unwrap_or_default();
+            for link in &mut links {
+                if unknown == Unknown::OwnExport {
+                    link.take_tokens();
+                }
+                strict.check(&link.rest)?;
+            }
             if links.iter().any(|l| l.provider.is_empty() || l.subject.is_empty()) {
                 return Err(ImportError::Shape(format!("{kind}: a link needs provider and subject")));
             }
@@ -343,6 +366,7 @@ impl Prepared {
                     list(&mut credential.config, "providers").push(stored_link(link));
                 }
             }
+            credential.config = seal(*kind, credential.config.take());
         }
         if let Some(url) = &self.totp_url {
             let credential = slot(cx, who, CredentialType::Totp);
@@ -424,13 +448,10 @@ fn list<'a>(config: &'a mut Value, name: &str) -> &'a mut Vec<Value> {
 }
 
 fn stored_link(link: &RawLink) -> Value {
-    let mut out = json!({
-        "provider": link.provider,
-        "subject": link.subject,
-        "initial_id_token": "",
-        "initial_access_token": "",
-        "initial_refresh_token": "",
-    });
+    let mut out = json!({ "provider": link.provider, "subject": link.subject });
+    for (name, token) in TOKENS.iter().zip(&link.tokens) {
+        out[*name] = token.as_str().into();
+    }
     if let Some(organization) = link.organization {
         out["organization"] = organization.to_string().into();
     }

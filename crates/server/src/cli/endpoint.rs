@@ -94,6 +94,11 @@ impl Admin {
         self.call(Method::POST, path, Some(body), PATIENCE)
     }
 
+    /// `PATCH`es JSON to a path.
+    pub(super) fn patch(&self, path: &str, body: &Value) -> Result<Answer, CallError> {
+        self.call(Method::PATCH, path, Some(body), PATIENCE)
+    }
+
     fn call(&self, method: Method, path: &str, body: Option<&Value>, patience: Duration) -> Result<Answer, CallError> {
         let mut request = Request::new(method, self.base.join(path), Trust::Operator);
         request.limit = LIMIT;

@@ -8,14 +8,18 @@ mod check;
 mod cleanup;
 mod completion;
 mod courier;
+mod doctor;
 mod endpoint;
 mod format;
 mod hashers;
 mod identities;
 mod jsonnet;
+mod kratos;
 mod migrate;
 mod output;
+mod own;
 mod process;
+mod progress;
 mod remote;
 mod serve;
 mod source;
@@ -48,6 +52,8 @@ enum Command {
     Backup(backup::Args),
     /// Look for damage in a SQLite database
     Check(check::Args),
+    /// Read a configuration and say what will bite
+    Doctor(doctor::Args),
     /// Remove what is past its time
     Cleanup(cleanup::Args),
     /// Print identities of a running server
@@ -55,8 +61,10 @@ enum Command {
     /// Print lists of a running server
     #[command(visible_alias = "ls")]
     List(identities::ListArgs),
-    /// Create things on a running server
+    /// Take over identities: from files, or from the database of another server
     Import(identities::ImportArgs),
+    /// Write things of a database to a file
+    Export(identities::ExportArgs),
     /// Check files before an import
     Validate(identities::ValidateArgs),
     /// Delete things on a running server
@@ -134,10 +142,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Migrate(args)) => migrate::run(&args),
         Some(Command::Backup(args)) => backup::run(&args),
         Some(Command::Check(args)) => check::run(&args),
+        Some(Command::Doctor(args)) => doctor::run(&args),
         Some(Command::Cleanup(args)) => cleanup::run(&args),
         Some(Command::Get(args)) => identities::run_get(&args),
         Some(Command::List(args)) => identities::run_list(&args),
         Some(Command::Import(args)) => identities::run_import(&args),
+        Some(Command::Export(args)) => identities::run_export(&args),
         Some(Command::Validate(args)) => identities::run_validate(&args),
         Some(Command::Delete(args)) => identities::run_delete(&args),
         Some(Command::Remote(args)) => remote::run(&args),

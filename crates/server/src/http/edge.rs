@@ -20,6 +20,7 @@ use hyper::body::Body;
 use portcullis_core::app::{App, Cx};
 use portcullis_core::crypto::tokens::CsrfSecret;
 use portcullis_core::flow::engine::{CookieChange, CsrfCookie};
+use portcullis_core::{kratos, session};
 use portcullis_model::error::ApiError;
 use tracing::Instrument as _;
 
@@ -256,6 +257,9 @@ impl Edge {
         {
             response.headers_mut().append(SET_COOKIE, cookie);
         }
+        if let Some(cookie) = replaced_cookie(view, &cx, &response).await {
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
         response
     }
 
@@ -295,6 +299,24 @@ impl Edge {
             tracing::info!(target: "portcullis::access", port = port.as_str(), method, path, status = status.as_u16(), micros);
         }
     }
+}
+
+/// One of our session cookies for a browser that still has one of the server that was here before, unless the answer sets or
+/// removes one anyway, or the session is over. So an old cookie is read about once.
+async fn replaced_cookie(view: &View, cx: &Cx, response: &Response) -> Option<HeaderValue> {
+    let presented = cx.request.session.as_ref()?;
+    if presented.cookie_expires_at != Some(kratos::cookie::OUTDATED) {
+        return None;
+    }
+    let name = view.session.name();
+    let is_ours = |cookie: &HeaderValue| cookie.to_str().is_ok_and(|c| c.strip_prefix(name).is_some_and(|c| c.starts_with('=')));
+    if response.headers().get_all(SET_COOKIE).iter().any(is_ours) {
+        return None;
+    }
+    // A session that cannot be looked up is looked up again with the next request.
+    let current = session::current(cx).await.ok().flatten()?;
+    let (token, expires_at) = (current.token, current.session.expires_at);
+    reply::set_cookie(&CookieChange::SetSession { token, expires_at }, view, cx)
 }
 
 /// Whether the answer gives the browser an anti-CSRF secret: on guarded paths, if it brought no good one. A client that

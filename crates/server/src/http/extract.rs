@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName};
 use portcullis_core::crypto::Keyring;
 use portcullis_core::crypto::tokens::{CsrfSecret, SessionCookie};
 use portcullis_core::flow::engine::{Carrier, CsrfCookie, Presented, Request};
+use portcullis_core::kratos;
 use url::form_urlencoded;
 
 use super::client::{self, Peer};
@@ -110,14 +111,20 @@ fn accept(headers: &HeaderMap) -> Option<std::borrow::Cow<'_, str>> {
     }
 }
 
-/// The session token: `X-Session-Token` alone if it is there; else the first readable session cookie; else a bearer token.
+/// The session token: `X-Session-Token` alone if it is there; else the first readable session cookie, ours before those that
+/// a browser has from the server that was here before; else a bearer token.
 fn session(headers: &HeaderMap, cookies: &[(&str, &str)], view: &View, keys: &Keyring) -> Option<Presented> {
     if let Some(token) = client::text(headers, SESSION_TOKEN.as_str()) {
         return Some(Presented { token: token.into(), carrier: Carrier::Header, cookie_expires_at: None });
     }
     let ours = cookies.iter().filter(|(name, _)| *name == view.session.name());
-    if let Some(cookie) = ours.filter_map(|(_, value)| SessionCookie::open(keys, value)).next() {
+    if let Some(cookie) = ours.clone().filter_map(|(_, value)| SessionCookie::open(keys, value)).next() {
         return Some(Presented { token: cookie.token, carrier: Carrier::Cookie, cookie_expires_at: Some(cookie.expires_at) });
+    }
+    let secrets = view.snapshot.config.secrets.cookie_keys();
+    if let Some(token) = ours.filter_map(|(name, value)| kratos::cookie::token(secrets, name, value)).next() {
+        let outdated = Some(kratos::cookie::OUTDATED);
+        return Some(Presented { token, carrier: Carrier::Cookie, cookie_expires_at: outdated });
     }
     bearer(headers).map(|token| Presented { token: token.into(), carrier: Carrier::Bearer, cookie_expires_at: None })
 }

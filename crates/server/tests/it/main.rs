@@ -11,6 +11,7 @@ mod http;
 mod journey;
 mod leaks;
 mod mailbox;
+mod moving;
 mod pages;
 mod schemas;
 mod self_service;

@@ -185,6 +185,15 @@ pub fn delete(c: &mut Changes, id: Uuid) {
     c.push("DELETE FROM identities WHERE id = $1", vec![id.into()], Expect::One);
 }
 
+/// As [`delete`], if neither the identity nor its credentials changed since they were read. Guard: they are still the same.
+pub fn delete_seen(c: &mut Changes, seen: &Identity) {
+    c.push(
+        "DELETE FROM identities WHERE id = $1 AND version = $2 AND credentials_version = $3",
+        vec![seen.id.into(), seen.version.into(), seen.credentials_version.into()],
+        Expect::One,
+    );
+}
+
 /// Raises the version of an identity's credentials by one; goes with every change of them. Guard: it is still the one that
 /// was seen, so that of two decisions about the same credentials only one holds.
 pub fn touch_credentials(c: &mut Changes, identity_id: Uuid, seen_credentials_version: i64) {

@@ -13,7 +13,8 @@ use crate::failure::StoreError;
 /// How long reaching the server may take, unless the name says otherwise (`connect_timeout`).
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-pub(super) fn pool(dsn: &PostgresDsn, max_connections: usize, wait: Duration) -> Result<Pool, StoreError> {
+/// A pool of connections.
+pub(crate) fn pool(dsn: &PostgresDsn, max_connections: usize, wait: Duration) -> Result<Pool, StoreError> {
     // The driver's own error names the option but can quote its value.
     let mut config: Config =
         dsn.url.parse().map_err(|_| StoreError::Unsupported("data source name: the PostgreSQL URL cannot be read".into()))?;

@@ -20,6 +20,7 @@ use crate::dsn::PostgresDsn;
 use crate::failure::StoreError;
 use crate::migrations::Step;
 use crate::value::{Row, Value};
+pub(crate) use connect::pool;
 use error::{Trouble, trouble};
 use pipeline::Sent;
 
@@ -29,6 +30,11 @@ const TRIES: u32 = 5;
 const BATCH: usize = 100;
 /// The key of the lock that migrating processes take: the letters "portcull".
 const MIGRATION_LOCK: i64 = 0x706f_7274_6375_6c6c;
+
+/// What an error of the driver means to a caller who only reads.
+pub(crate) fn failure(error: &tokio_postgres::Error) -> StoreError {
+    trouble(error).error
+}
 
 /// A PostgreSQL server.
 #[derive(Clone)]

@@ -139,7 +139,7 @@ fn text(column: usize, bytes: &[u8]) -> rusqlite::Result<String> {
 }
 
 /// What an error means. SQLite's own texts name tables and columns but never values.
-pub(super) fn failure(error: Error) -> StoreError {
+pub(crate) fn failure(error: Error) -> StoreError {
     let Error::SqliteFailure(code, message) = &error else {
         return StoreError::Corrupt(error.to_string());
     };

@@ -4,6 +4,7 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use portcullis_core::app::Cx;
 use portcullis_core::flow::engine::Reply;
 use portcullis_core::identity;
+use portcullis_core::identity::import::Unknown;
 use portcullis_model::error::ApiError;
 use portcullis_store::Changes;
 use serde::Deserialize;
@@ -49,7 +50,7 @@ async fn run(cx: &Cx) -> Result<Reply, ApiError> {
         return Err(ApiError::bad_request(format!("A batch has at most {MOST} identities.")));
     }
     let ids: Vec<Option<Uuid>> = patches.iter().map(|p| p.patch_id).collect();
-    let drafts = patches.into_iter().map(|p| draft(cx, p.create)).collect::<Result<Vec<_>, _>>()?;
+    let drafts = patches.into_iter().map(|p| draft(cx, p.create, Unknown::Refused)).collect::<Result<Vec<_>, _>>()?;
     if drafts.iter().filter(|d| d.has_clear_password()).count() > MOST_CLEAR_PASSWORDS {
         return Err(ApiError::bad_request(format!("A batch has at most {MOST_CLEAR_PASSWORDS} passwords in clear.")));
     }

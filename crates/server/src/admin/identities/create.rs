@@ -12,10 +12,12 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::super::body::{self, Create};
-use super::{external_id, not_imported, schema, unsaved, valid, written};
+use super::{external_id, not_imported, schema, unsaved, valid, version, written};
 
 /// An identity to be made, as far as its body alone can be judged.
 pub(super) struct Draft {
+    /// The id; a new one if there is none.
+    id: Option<Uuid>,
     schema_id: Option<String>,
     traits: Option<Value>,
     state: State,
@@ -34,11 +36,12 @@ pub(super) struct Ready {
 }
 
 /// Judges a body by itself: state, region, addresses, credentials.
-pub(super) fn draft(cx: &Cx, body: Create) -> Result<Draft, ApiError> {
+pub(super) fn draft(cx: &Cx, body: Create, unknown: Unknown) -> Result<Draft, ApiError> {
     body::region(body.region.as_deref())?;
     let state = body::state(body.state.as_deref())?.unwrap_or_default();
     let addresses = body.verifiable_addresses.unwrap_or_default();
     Ok(Draft {
+        id: None,
         schema_id: body.schema_id.filter(|id| !id.is_empty()),
         traits: body.traits,
         state,
@@ -47,11 +50,16 @@ pub(super) fn draft(cx: &Cx, body: Create) -> Result<Draft, ApiError> {
         metadata_admin: body.metadata_admin,
         external_id: external_id(body.external_id)?,
         organization_id: body.organization_id,
-        import: import::read(body.credentials.as_ref(), Unknown::Refused).map_err(|e| not_imported(&e))?,
+        import: import::read(body.credentials.as_ref(), unknown).map_err(|e| not_imported(&e))?,
     })
 }
 
 impl Draft {
+    /// With an id that it had before.
+    pub(super) fn with_id(self, id: Option<Uuid>) -> Self {
+        Self { id, ..self }
+    }
+
     /// Whether making it takes hashing a password.
     pub(super) fn has_clear_password(&self) -> bool {
         self.import.has_clear_password()
@@ -77,6 +85,7 @@ impl Ready {
         valid(&schema, &traits)?;
         let mut who = blank(cx, schema.id(), traits);
         let identity = &mut who.identity;
+        identity.id = draft.id.unwrap_or(identity.id);
         identity.state = draft.state;
         identity.verifiable_addresses = draft.addresses;
         identity.metadata_public = draft.metadata_public;
@@ -95,7 +104,7 @@ pub async fn create(cx: &Cx) -> Reply {
 }
 
 async fn make(cx: &Cx) -> Result<Reply, ApiError> {
-    let draft = draft(cx, body::read(&cx.request)?)?;
+    let draft = draft(cx, body::read(&cx.request)?, Unknown::Refused)?;
     let metadata_admin = draft.metadata_admin.is_some();
     // Judged before the password is hashed would be cheaper, but a client that can come here may do anything anyway.
     let mut who = draft.prepare(cx).await?.build(cx)?;
@@ -106,5 +115,5 @@ async fn make(cx: &Cx) -> Result<Reply, ApiError> {
     let location = format!("{base}/identities/{}", who.identity.id);
     // Clients know what was just made with version 0, except for codes, and with the true version from the next read on.
     who.credentials.iter_mut().filter(|c| c.kind != CredentialType::Code).for_each(|c| c.version = 0);
-    Ok(Reply::json(201, written(cx, &who, metadata_admin)).header("location", location))
+    Ok(version::tagged(Reply::json(201, written(cx, &who, metadata_admin)), &who).header("location", location))
 }

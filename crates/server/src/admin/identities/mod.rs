@@ -10,7 +10,9 @@ mod credential;
 mod list;
 mod patch;
 mod pointer;
+pub mod record;
 mod replace;
+mod version;
 
 pub use batch::batch;
 pub use create::create;
@@ -59,9 +61,18 @@ pub async fn delete(cx: &Cx, id: &str) -> Reply {
         Err(error) => return Reply::error(error),
     };
     let mut c = Changes::new();
-    identities::delete(&mut c, id);
+    if version::is_demanded(cx) {
+        let seen = match load(cx, id).await.and_then(|who| version::check(cx, &who.identity).map(|()| who)) {
+            Ok(who) => who.identity,
+            Err(error) => return Reply::error(error),
+        };
+        identities::delete_seen(&mut c, &seen);
+    } else {
+        identities::delete(&mut c, id);
+    }
     match cx.store().commit(c).await {
         Ok(_) => Reply::no_content(),
+        Err(StoreError::Conflict { .. }) if version::is_demanded(cx) => Reply::error(version::changed()),
         Err(StoreError::Conflict { .. }) => Reply::error(unknown()),
         Err(error) => Reply::error(store_error(&error)),
     }
@@ -69,7 +80,7 @@ pub async fn delete(cx: &Cx, id: &str) -> Reply {
 
 fn shown(cx: &Cx, who: &IdentityWithCredentials) -> Result<Reply, ApiError> {
     let include = included(cx)?;
-    Ok(Reply::json(200, view::admin(cx, who, &include)))
+    Ok(version::tagged(Reply::json(200, view::admin(cx, who, &include)), who))
 }
 
 /// The types whose data a request asks for.
@@ -97,8 +108,8 @@ async fn load(cx: &Cx, id: Uuid) -> Result<IdentityWithCredentials, ApiError> {
     identities::get_with_credentials(cx.store(), id).await.map_err(|e| store_error(&e))?.ok_or_else(unknown)
 }
 
-/// Changes an identity: reads it, decides, and writes what differs; decides anew if it changed meanwhile. The decision
-/// need not conform the result.
+/// Changes an identity: reads it, decides, and writes what differs; decides anew if it changed meanwhile, unless the client
+/// said which version it means. The decision need not conform the result.
 async fn change(
     cx: &Cx,
     id: Uuid,
@@ -107,6 +118,7 @@ async fn change(
     let mut failure = None;
     for _ in 0..TRIES {
         let old = load(cx, id).await?;
+        version::check(cx, &old.identity)?;
         let mut new = decide(&old)?;
         let schema = schema(cx, &new.identity.schema_id)?;
         identity::conform(cx, &mut new, Some(&old), &schema);
@@ -117,7 +129,12 @@ async fn change(
         }
         notice::by_administrator(cx, &mut c, &old, &new).await.map_err(|e| store_error(&e))?;
         match cx.store().commit(c).await {
-            Ok(_) => return Ok(new),
+            Ok(_) => {
+                let identity_version = new.identity.version + i64::from(new.identity != old.identity);
+                new.identity.credentials_version += i64::from(new.credentials != old.credentials);
+                new.identity.version = identity_version;
+                return Ok(new);
+            }
             Err(error @ StoreError::Conflict { .. }) => failure = Some(error),
             Err(error) => return Err(unsaved(&error)),
         }
@@ -126,7 +143,7 @@ async fn change(
 }
 
 /// Why an identity could not be saved.
-fn unsaved(error: &StoreError) -> ApiError {
+pub(crate) fn unsaved(error: &StoreError) -> ApiError {
     match identity::conflict(error) {
         Some(Taken::Identifier) => ApiError::conflict("Another identity has one of these identifiers already."),
         Some(Taken::Address) => ApiError::conflict("Another identity has one of these addresses already."),

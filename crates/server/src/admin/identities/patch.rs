@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::super::body::{self, Address, AnyRecoveryAddress};
 use super::pointer::{self, Kind, Operation};
-use super::{change, external_id, id_of, load, schema, valid};
+use super::{change, external_id, id_of, load, schema, valid, version};
 
 /// `PATCH /admin/identities/{id}`: the operations are applied to the identity as it is then, all or none.
 pub async fn patch(cx: &Cx, id: &str) -> Reply {
@@ -40,7 +40,7 @@ async fn run(cx: &Cx, id: &str) -> Result<Reply, ApiError> {
     let mut shown = view::admin(cx, &who, &[]);
     // Clients know the answer to a change of schema with the old schema's address; the next read has the new one.
     shown["schema_url"] = view::schema_url(cx, &before).into();
-    Ok(Reply::json(200, shown))
+    Ok(version::tagged(Reply::json(200, shown), &who))
 }
 
 /// Refuses paths that lead to what must not be changed here, in any letter case.

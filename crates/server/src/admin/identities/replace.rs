@@ -6,7 +6,7 @@ use portcullis_core::identity::import::{self, Unknown};
 use portcullis_model::error::ApiError;
 
 use super::super::body::{self, Replace};
-use super::{change, external_id, id_of, load, not_imported, schema, valid, written};
+use super::{change, external_id, id_of, load, not_imported, schema, valid, version, written};
 
 /// `PUT /admin/identities/{id}`: traits, metadata and external id are what the body says, none if it says nothing.
 /// Schema, state and credentials that it does not name stay.
@@ -17,7 +17,7 @@ pub async fn replace(cx: &Cx, id: &str) -> Reply {
 async fn put(cx: &Cx, id: &str) -> Result<Reply, ApiError> {
     let body: Replace = body::read_as_json(&cx.request)?;
     let id = id_of(id)?;
-    load(cx, id).await?;
+    version::check(cx, &load(cx, id).await?.identity)?;
     body::region(body.region.as_deref())?;
     let state = body::state(body.state.as_deref())?;
     let import = import::read(body.credentials.as_ref(), Unknown::Ignored).map_err(|e| not_imported(&e))?;
@@ -40,5 +40,5 @@ async fn put(cx: &Cx, id: &str) -> Result<Reply, ApiError> {
         Ok(new)
     })
     .await?;
-    Ok(Reply::json(200, written(cx, &who, body.metadata_admin.is_some())))
+    Ok(version::tagged(Reply::json(200, written(cx, &who, body.metadata_admin.is_some())), &who))
 }

@@ -4,11 +4,14 @@
 //! command fails if anything did.
 
 mod documents;
+mod export;
 mod import;
 mod list;
 mod validate;
 
 use std::path::PathBuf;
+
+pub(super) use export::{ExportArgs, run as run_export};
 
 use clap::Subcommand;
 use serde_json::Value;
@@ -103,11 +106,19 @@ pub(super) struct ImportArgs {
 enum ImportWhat {
     /// Create identities from JSON files, or from standard input
     ///
-    /// A file holds one identity or a list of them, in the form in which the admin API creates them:
+    /// A file holds one identity, a list of them, or one on each line, in the form in which the admin API creates them:
     ///
     ///   {"schema_id": "default", "traits": {"email": "ada@example.org"}}
+    ///
+    /// Files of lines may be of any length and may come from `export identities`.
     #[command(visible_alias = "identity", verbatim_doc_comment)]
-    Identities(Files),
+    Identities(import::Import),
+    /// Move in from an Ory Kratos server (v1.3 to v26.2): everybody with their credentials, addresses and sessions
+    ///
+    /// Reads that server's database and writes the one that the configuration names. It can be given again after it was
+    /// broken off, and again for those who came since. People stay signed in if `secrets.cookie` is still the same, and
+    /// providers' tokens are readable if `secrets.cipher` is.
+    Kratos(super::kratos::Args),
 }
 
 /// The arguments of `validate`.
@@ -172,8 +183,11 @@ pub(super) fn run_list(args: &ListArgs) -> Result<(), Failure> {
 
 /// `import`.
 pub(super) fn run_import(args: &ImportArgs) -> Result<(), Failure> {
-    let Some(ImportWhat::Identities(args)) = &args.what else { return print_help(&["import"]) };
-    import::run(args)
+    match &args.what {
+        None => print_help(&["import"]),
+        Some(ImportWhat::Identities(args)) => import::run(args),
+        Some(ImportWhat::Kratos(args)) => super::kratos::run(args),
+    }
 }
 
 /// `validate`.

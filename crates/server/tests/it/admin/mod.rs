@@ -9,6 +9,7 @@ mod operations;
 mod patch;
 mod people;
 mod sessions;
+mod versions;
 
 use serde_json::{Value, json};
 

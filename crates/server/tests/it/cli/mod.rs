@@ -5,6 +5,7 @@ mod full;
 mod program;
 mod reload;
 mod secrets;
+mod transfer;
 
 use serde_json::{Value, json};
 

@@ -247,6 +247,12 @@ impl<'a> Admin<'a> {
         self.call(method, url, Some((JSON, body.into()))).await
     }
 
+    /// Any method, with JSON, for one version of what it is about.
+    pub(crate) async fn send_for(&self, version: &str, method: &str, url: &str, body: &Value) -> Answer {
+        let headers = vec![("if-match", version.to_owned())];
+        Call { port: Port::Admin, method, url, accept: JSON, content: json(body), headers }.send(self.app).await
+    }
+
     async fn call(&self, method: &str, url: &str, content: Option<(&str, Bytes)>) -> Answer {
         Call { port: Port::Admin, method, url, accept: JSON, content, headers: vec![] }.send(self.app).await
     }

@@ -21,14 +21,23 @@ pub(crate) async fn everywhere(change: Value, body: impl AsyncFn(&TestApp)) {
     body(&app).await;
     app.app.store.close().await.unwrap();
 
+    with_schema("", async |dsn| {
+        let app = TestApp::at(dsn, change.clone()).await;
+        body(&app).await;
+        app.app.store.close().await.unwrap();
+    })
+    .await;
+}
+
+/// Runs a body with the name of an empty schema of a PostgreSQL server, after a script was run in it. Without a server it is
+/// left out, as in [`everywhere`].
+pub(crate) async fn with_schema(script: &str, body: impl AsyncFn(&str)) {
     let Some(server) = server() else { return };
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let name = format!("it_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-    on_server(&server, &format!("CREATE SCHEMA {name}")).await;
+    on_server(&server, &format!("CREATE SCHEMA {name}; SET search_path TO {name}; {script}")).await;
     let separator = if server.contains('?') { '&' } else { '?' };
-    let app = TestApp::at(&format!("{server}{separator}options=-csearch_path%3D{name}&max_conns=8"), change).await;
-    body(&app).await;
-    app.app.store.close().await.unwrap();
+    body(&format!("{server}{separator}options=-csearch_path%3D{name}&max_conns=8")).await;
     on_server(&server, &format!("DROP SCHEMA {name} CASCADE")).await;
 }
 
