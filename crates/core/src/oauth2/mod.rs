@@ -89,7 +89,7 @@ pub async fn login_request(cx: &Cx, challenge: &str) -> Result<LoginRequest, Api
     }
     let unreadable = || broken("its login request cannot be read");
     let shown: Value = serde_json::from_slice(&answer.body).map_err(|_| unreadable())?;
-    let read = Read::deserialize(&shown).map_err(|_| unreadable())?;
+    let read = Read::deserialize(&shown).ok().filter(|_| shown.is_object()).ok_or_else(unreadable)?;
     Ok(LoginRequest { challenge: challenge.to_owned(), skip: read.skip, request_url: read.request_url, shown })
 }
 

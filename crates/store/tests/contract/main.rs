@@ -6,6 +6,7 @@ mod credentials;
 mod errors;
 mod flows;
 mod guesses;
+mod hook_calls;
 mod identities;
 mod jobs;
 mod migrations;
