@@ -14,5 +14,6 @@ pub mod jobs;
 pub mod jsonnet;
 pub mod method;
 pub mod oauth2;
+pub mod oidc;
 pub mod outbound;
 pub mod session;

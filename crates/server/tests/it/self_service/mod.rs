@@ -13,6 +13,7 @@ mod lookup_secret;
 mod negotiation;
 mod notices;
 mod oauth2;
+mod oidc;
 mod passkey;
 mod recovery;
 mod recovery_by_admin;
