@@ -19,6 +19,7 @@ use crate::hook::Hooks;
 use crate::identity::Schemas;
 use crate::jsonnet::Jsonnet;
 use crate::method::Methods;
+use crate::oidc;
 use crate::outbound;
 
 /// What changes at a reload of the configuration, as one value, so that no request sees half of it.
@@ -49,6 +50,8 @@ pub struct App {
     pub passwords: Pool,
     /// Evaluates Jsonnet in worker processes.
     pub jsonnet: Jsonnet,
+    /// What is known of social sign-in providers.
+    pub oidc: oidc::Known,
     /// All methods, in the order in which they are asked.
     pub methods: Methods,
     /// All hooks.

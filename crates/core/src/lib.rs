@@ -15,5 +15,6 @@ pub mod jsonnet;
 pub mod kratos;
 pub mod method;
 pub mod oauth2;
+pub mod oidc;
 pub mod outbound;
 pub mod session;

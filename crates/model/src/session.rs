@@ -53,6 +53,12 @@ pub struct AuthenticationMethod {
     /// The provider's organization.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub organization: Option<String>,
+    /// How the person proved themselves to the provider, as it says: the class (`acr`).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub upstream_acr: Option<String>,
+    /// How the person proved themselves to the provider, as it says: the methods (`amr`).
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub upstream_amr: Vec<String>,
     /// A keyed hash of the address whose holder gave this proof, where one did: so that one mailbox is never two factors.
     /// It is never shown.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -63,7 +69,16 @@ impl AuthenticationMethod {
     /// A proof without provider.
     #[must_use]
     pub fn new(method: &str, aal: Aal, completed_at: Timestamp) -> Self {
-        Self { method: method.to_owned(), aal, completed_at, provider: None, organization: None, mailbox: None }
+        Self {
+            method: method.to_owned(),
+            aal,
+            completed_at,
+            provider: None,
+            organization: None,
+            upstream_acr: None,
+            upstream_amr: Vec::new(),
+            mailbox: None,
+        }
     }
 
     /// With the address whose holder gave it, as a keyed hash.
@@ -120,10 +135,11 @@ impl Session {
         self.active && now < self.expires_at
     }
 
-    /// The level that a list of proofs amounts to: `aal2` takes one proof of each level.
+    /// The level that a list of proofs amounts to: `aal2` takes one proof of each level. A provider that vouches for two
+    /// factors vouches for both.
     #[must_use]
     pub fn level_of(methods: &[AuthenticationMethod]) -> Aal {
-        let has = |aal| methods.iter().any(|m| m.aal == aal);
+        let has = |aal| methods.iter().any(|m| m.aal == aal || (m.aal == Aal::Aal2 && m.provider.is_some()));
         match (has(Aal::Aal1), has(Aal::Aal2)) {
             (true, true) => Aal::Aal2,
             (true, false) | (false, true) => Aal::Aal1,

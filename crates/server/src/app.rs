@@ -75,6 +75,7 @@ pub async fn compose(config: Config, store: Store, around: Surroundings) -> Resu
         rng: around.rng,
         passwords,
         jsonnet: Jsonnet::new(around.jsonnet),
+        oidc: portcullis_core::oidc::Known::default(),
         methods: method::all(),
         hooks: hook::all(),
         relax_native_check: around.relax_native_check,

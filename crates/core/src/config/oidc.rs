@@ -80,6 +80,9 @@ pub struct Provider {
     /// Apple: the key, as PEM.
     #[serde(default)]
     pub apple_private_key: Option<Secret>,
+    /// The organization whose people it is for: it is not offered to anybody else.
+    #[serde(default, deserialize_with = "non_empty")]
+    pub organization_id: Option<String>,
     /// Further client ids in ID tokens that apps send.
     #[serde(default)]
     pub additional_id_token_audiences: Vec<String>,

@@ -20,4 +20,4 @@ pub use change::{Difference, difference, insert, update};
 pub use conform::{blank, conform};
 pub use mask::masked;
 pub use schemas::{Schemas, SchemasError};
-pub use taken::{Taken, conflict, taken};
+pub use taken::{Taken, TakenBy, account_of_taken, conflict, taken};

@@ -6,6 +6,7 @@ use portcullis_model::message;
 use portcullis_store::identities::{self, AddressPurpose};
 use portcullis_store::{Constraint, StoreError};
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::app::Cx;
 use crate::flow::engine::FlowError;
@@ -38,18 +39,40 @@ pub async fn taken(cx: &Cx, who: &IdentityWithCredentials) -> FlowError {
     if !cx.config().selfservice.flows.registration.login_hints {
         return FlowError::tell(message::registration::account_exists());
     }
-    match owner(cx, who).await {
-        Ok(Some((owner, identifier))) => {
-            let mut kinds: Vec<&str> = owner.credentials.iter().filter(|c| signs_in(c)).map(|c| c.kind.as_str()).collect();
-            kinds.sort_unstable();
-            let providers = providers(&owner);
-            let providers: Vec<&str> = providers.iter().map(String::as_str).collect();
+    match account_of_taken(cx, who).await {
+        Ok(Some(TakenBy { identifier, kinds, providers, .. })) => {
+            let (kinds, providers) = (texts(&kinds), texts(&providers));
             FlowError::tell(message::registration::account_exists_with(&kinds, &providers, &identifier))
         }
         // Whoever had it has let go of it meanwhile: the person may just try again.
         Ok(None) => FlowError::tell(message::registration::account_exists()),
         Err(error) => FlowError::Store(error),
     }
+}
+
+/// An account to which an identifier or address belongs that somebody else wants.
+pub struct TakenBy {
+    /// The account.
+    pub identity_id: Uuid,
+    /// What belongs to it.
+    pub identifier: String,
+    /// The types of credentials that it can be signed in to with, sorted.
+    pub kinds: Vec<String>,
+    /// The providers that it is linked to.
+    pub providers: Vec<String>,
+}
+
+/// Whose account what somebody wants to have belongs to; `None` if it is free.
+///
+/// # Errors
+/// If the database fails.
+pub async fn account_of_taken(cx: &Cx, who: &IdentityWithCredentials) -> Result<Option<TakenBy>, StoreError> {
+    Ok(owner(cx, who).await?.map(|(owner, identifier)| {
+        let mut kinds: Vec<String> =
+            owner.credentials.iter().filter(|c| signs_in(c)).map(|c| c.kind.as_str().to_owned()).collect();
+        kinds.sort_unstable();
+        TakenBy { identity_id: owner.identity.id, identifier, kinds, providers: providers(&owner) }
+    }))
 }
 
 /// Whose the first taken identifier or address is, and that identifier or address.
@@ -71,6 +94,10 @@ async fn owner(cx: &Cx, who: &IdentityWithCredentials) -> Result<Option<(Identit
         }
     }
     Ok(None)
+}
+
+fn texts(list: &[String]) -> Vec<&str> {
+    list.iter().map(String::as_str).collect()
 }
 
 /// Whether a credential is one that somebody could sign in with at first, and holds what that takes.

@@ -5,19 +5,23 @@
 
 mod challenge;
 mod code;
+mod journey;
 mod link;
 mod lookup_secret;
+mod oidc;
 mod passkey;
 mod password;
 mod profile;
 mod totp;
 mod webauthn;
 
+pub use journey::{Journey, Origin, Standing, Trial, Tried};
+
 use async_trait::async_trait;
 use portcullis_model::credential::{Credential, CredentialType};
 use portcullis_model::flow::{Flow, FlowKind, Notes};
 use portcullis_model::identity::{Identity, IdentityWithCredentials, Via};
-use portcullis_model::message::Message;
+use portcullis_model::message::{self, Message};
 use portcullis_model::schema::IdentitySchema;
 use portcullis_model::session::{Aal, AuthenticationMethod, Session};
 use portcullis_model::ui::{Group, Ui};
@@ -37,6 +41,7 @@ pub fn all() -> Methods {
     Methods(vec![
         Box::new(profile::Profile),
         Box::new(password::Password),
+        Box::new(oidc::Oidc),
         Box::new(code::Code),
         Box::new(link::Link),
         Box::new(totp::Totp),
@@ -110,6 +115,22 @@ pub trait Method: Send + Sync {
     /// Whether a submit to a flow of this kind is meant for it.
     fn handles(&self, _kind: FlowKind, form: &Form) -> bool {
         form.method() == Some(self.id())
+    }
+
+    /// Whether a link to the flow with the form's fields as its query is as good as the form: it has no effect but to lead
+    /// elsewhere.
+    fn follows_links(&self) -> bool {
+        false
+    }
+
+    /// What it does if its proof is given elsewhere.
+    fn journey(&self) -> Option<&dyn Journey> {
+        None
+    }
+
+    /// What it does if it can be tried out.
+    fn trial(&self) -> Option<&dyn Trial> {
+        None
     }
 
     /// What it can do in login.
@@ -196,6 +217,10 @@ pub enum LoginOutcome {
     Challenged(Box<Changes>),
     /// The form is another one now, which takes a page: the flow is saved, and a script is told where its page is.
     ShowPage,
+    /// The person is sent elsewhere; the flow is saved with what the method remembers, and waits for their return.
+    Left(Box<Reply>),
+    /// Somebody proved who they are, and has no account: a flow of signing up takes this one's place.
+    SignUp,
     /// The method answers by itself.
     Answered(Box<Reply>),
 }
@@ -232,6 +257,55 @@ pub trait LoginMethod: Send + Sync {
     /// # Errors
     /// If something that it must ask fails.
     async fn populate(&self, cx: &Cx, stage: LoginStage<'_>, flow: &mut Flow, ui: &mut Ui) -> Result<(), FlowError>;
+
+    /// Adds its nodes to the first form of identifier-first sign-in, which asks who somebody is.
+    fn populate_unidentified(&self, _cx: &Cx, _flow: &Flow, _ui: &mut Ui) {}
+
+    /// Whether the method itself makes sure that a submit is the browser's own, so that no anti-CSRF token is asked for.
+    fn guards_itself(&self, _form: &Form) -> bool {
+        false
+    }
+
+    /// Judges what somebody came back with from elsewhere.
+    ///
+    /// # Errors
+    /// [`FlowError::Invalid`] tells the person what was wrong.
+    async fn resume(
+        &self,
+        _cx: &Cx,
+        _flow: &mut Flow,
+        _signed_in: Option<(&Session, &Identity)>,
+    ) -> Result<LoginOutcome, FlowError> {
+        Err(FlowError::tell(message::login::no_method()))
+    }
+
+    /// Whether a flow is for joining something of this method to the account of whoever proves themselves in it.
+    fn is_joining(&self, _flow: &Flow) -> bool {
+        false
+    }
+
+    /// What is to be joined waits until this session has the second factor that the account takes.
+    fn wait(&self, _flow: &mut Flow, _session_id: Uuid) {}
+
+    /// Takes what waits for this session into the flow of its second factor.
+    fn carry(&self, _from: &Flow, _session_id: Uuid, _to: &mut Flow) {}
+
+    /// Changes the form where the flow is for joining.
+    fn adjust(&self, _cx: &Cx, _flow: &Flow, _ui: &mut Ui) {}
+
+    /// Brings into the account of whoever proved themselves, by any method, what this one has waiting for it in the flow, and
+    /// forgets it. Gives the proofs that come with it.
+    ///
+    /// # Errors
+    /// [`FlowError::Invalid`] if it waits for somebody else.
+    fn settle(
+        &self,
+        _cx: &Cx,
+        _flow: &mut Flow,
+        _who: &mut IdentityWithCredentials,
+    ) -> Result<Vec<AuthenticationMethod>, FlowError> {
+        Ok(Vec::new())
+    }
 
     /// What it does when a flow begins in which somebody signed in proves a second factor, such as sending the only code
     /// that there is to send.
@@ -303,6 +377,13 @@ pub enum RegistrationOutcome {
     ShowUi,
     /// A challenge is to be sent: the changes are saved together with the flow, which waits for the answer then.
     Challenged(Box<Changes>),
+    /// The person is sent elsewhere; the flow is saved with what the method remembers, and waits for their return.
+    Left(Box<Reply>),
+    /// Whoever it is has an account: a flow of signing in takes this one's place.
+    SignIn,
+    /// What the person wants to have belongs to an account: a flow of signing in to it takes this one's place, with this
+    /// message and what the method remembers.
+    Join(Box<Message>),
     /// The method answers by itself.
     Answered(Box<Reply>),
 }
@@ -346,6 +427,30 @@ pub trait RegistrationMethod: Send + Sync {
         flow: &mut Flow,
         ui: &mut Ui,
     ) -> Result<(), FlowError>;
+
+    /// Adds its nodes to a form that goes on with this method alone, besides the traits. `false` if there is none.
+    fn populate_alone(&self, _cx: &Cx, _flow: &Flow, _ui: &mut Ui) -> bool {
+        false
+    }
+
+    /// Whether the method itself makes sure that a submit is the browser's own, so that no anti-CSRF token is asked for.
+    fn guards_itself(&self, _form: &Form) -> bool {
+        false
+    }
+
+    /// Whether the method judges the traits itself, since it may know more of them: it is given them as they were sent, `Null`
+    /// if they were not.
+    fn judges_traits(&self) -> bool {
+        false
+    }
+
+    /// Judges what somebody came back with from elsewhere.
+    ///
+    /// # Errors
+    /// [`FlowError::Invalid`] tells the person what was wrong.
+    async fn resume(&self, _cx: &Cx, _schema: &IdentitySchema, _flow: &mut Flow) -> Result<RegistrationOutcome, FlowError> {
+        Err(FlowError::tell(message::registration::no_method()))
+    }
 
     /// Faults of its own fields, told together with those of the traits and before anti-CSRF is checked.
     fn check_form(&self, cx: &Cx, form: &Form, notes: &mut Notes);
@@ -402,6 +507,29 @@ pub trait SettingsMethod: Send + Sync {
     /// # Errors
     /// [`FlowError::Invalid`] with every fault.
     async fn check_form(&self, cx: &Cx, who: &IdentityWithCredentials, form: &Form) -> Result<(), FlowError>;
+
+    /// Goes on with a change that leads elsewhere (`Change::proceeds`), once the sign-in is fresh. The flow is saved with what
+    /// the method remembers.
+    ///
+    /// # Errors
+    /// [`FlowError::Invalid`] tells the person what was wrong.
+    async fn proceed(
+        &self,
+        _cx: &Cx,
+        _who: &IdentityWithCredentials,
+        _flow: &mut Flow,
+        _with: &Value,
+    ) -> Result<Reply, FlowError> {
+        Err(FlowError::tell(message::settings::no_method()))
+    }
+
+    /// Judges what somebody came back with from elsewhere, and says what is to change.
+    ///
+    /// # Errors
+    /// [`FlowError::Invalid`] tells the person what was wrong.
+    async fn resume(&self, _cx: &Cx, _who: &IdentityWithCredentials, _flow: &mut Flow) -> Result<Change, FlowError> {
+        Err(FlowError::tell(message::settings::no_method()))
+    }
 
     /// Judges a submit and says what is to change. The engine decides whether that takes a fresh sign-in, so that nobody
     /// signs in again only to be refused.

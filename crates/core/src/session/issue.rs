@@ -31,7 +31,11 @@ impl fmt::Debug for NewSession {
 /// A session that begins now from this request's device, resting on these proofs, for the configured lifespan.
 #[must_use]
 pub fn new_session(cx: &Cx, identity_id: Uuid, methods: Vec<AuthenticationMethod>) -> NewSession {
-    let token = session_token(cx.rng());
+    session_of(cx, session_token(cx.rng()), identity_id, methods)
+}
+
+/// As [`new_session`], with a token that was made elsewhere.
+pub(super) fn session_of(cx: &Cx, token: Secret, identity_id: Uuid, methods: Vec<AuthenticationMethod>) -> NewSession {
     let session = Session {
         id: cx.new_id(),
         identity_id,
@@ -52,6 +56,8 @@ pub fn new_session(cx: &Cx, identity_id: Uuid, methods: Vec<AuthenticationMethod
 /// What a fresh proof does to a session that goes on: the proof is appended, the level worked out anew, and the times of
 /// the last proof and of the end move on. Id, token and device stay.
 pub fn add_proof(cx: &Cx, session: &mut Session, proof: AuthenticationMethod) {
+    // What a provider said again takes the place of what it said before.
+    session.methods.retain(|m| proof.provider.is_none() || m.method != proof.method || m.provider != proof.provider);
     session.methods.push(proof);
     session.aal = Session::level_of(&session.methods);
     session.authenticated_at = cx.now;

@@ -4,6 +4,7 @@
 //! store finds it by a keyed hash.
 
 pub mod aal;
+pub mod exchange;
 mod issue;
 pub mod life;
 pub mod tokenizer;

@@ -55,6 +55,8 @@ fn without_mailboxes<S: Serializer>(methods: &[AuthenticationMethod], to: S) -> 
         completed_at: m.completed_at,
         provider: m.provider.as_deref(),
         organization: m.organization.as_deref(),
+        upstream_acr: m.upstream_acr.as_deref(),
+        upstream_amr: &m.upstream_amr,
     }))
 }
 
@@ -68,6 +70,10 @@ struct Proof<'a> {
     provider: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     organization: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream_acr: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    upstream_amr: &'a [String],
 }
 
 impl<'a> SessionView<'a> {

@@ -132,6 +132,12 @@ pub fn sort_login(ui: &mut Ui) {
     order.sort(&mut ui.nodes);
 }
 
+/// Puts the providers that an account is linked to behind everything else: where it is known whose sign-in it is, what the
+/// person knows or has comes first.
+pub fn providers_last(ui: &mut Ui) {
+    ui.nodes.sort_by_key(|node| node.group == Group::Oidc);
+}
+
 /// Sorts a form of recovery or verification: the token first, everything else as it was added.
 pub fn sort_simple(ui: &mut Ui) {
     ui.nodes.sort_by_key(|node| node.name() != Some("csrf_token"));

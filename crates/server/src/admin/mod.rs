@@ -9,3 +9,4 @@ pub mod hooks;
 pub mod identities;
 pub mod recovery;
 pub mod sessions;
+pub mod trials;

@@ -2,7 +2,7 @@
 
 use super::table::{Action, Methods, Row, direct, operation};
 use super::{health, ports};
-use crate::admin::{courier, hooks, identities, recovery, sessions};
+use crate::admin::{courier, hooks, identities, recovery, sessions, trials};
 use crate::pages;
 
 /// All rows.
@@ -27,6 +27,8 @@ pub fn rows() -> Vec<Row> {
         // Recovery.
         operation(Methods::POST, "/recovery/code", |cx, _| Box::pin(recovery::code(cx))),
         operation(Methods::POST, "/recovery/link", |cx, _| Box::pin(recovery::link(cx))),
+        // Trying out a social sign-in provider.
+        operation(Methods::POST, "/test-login-flows", |cx, _| Box::pin(trials::begin(cx))),
         // Sessions.
         operation(Methods::GET, "/identities/{}/sessions", |cx, params| Box::pin(sessions::of_identity(cx, params.first()))),
         operation(Methods::DELETE, "/identities/{}/sessions", |cx, params| {

@@ -21,7 +21,7 @@ pub fn is_guarded(path: &str) -> bool {
     if let Some(rest) = path.strip_prefix("/self-service/") {
         let (head, tail) = rest.split_once('/').map_or((rest, None), |(head, tail)| (head, Some(tail)));
         let of_flow = FLOWS.contains(&head) && matches!(tail, None | Some("api"));
-        return !(of_flow || rest == "logout/api" || rest.starts_with("methods/oidc/callback"));
+        return !(of_flow || rest == "logout/api" || rest == "login/test" || rest.starts_with("methods/oidc/callback"));
     }
     !(at("/health")
         || at("/assets")
@@ -55,6 +55,7 @@ mod tests {
             ("/self-service/login/browser", true),
             ("/self-service/login/flows", true),
             ("/self-service/login/api", false),
+            ("/self-service/login/test", false),
             ("/self-service/login", false),
             ("/self-service/settings", false),
             ("/self-service/verification/api", false),

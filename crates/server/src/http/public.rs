@@ -2,8 +2,10 @@
 
 use portcullis_core::app::Cx;
 use portcullis_core::flow::engine::{self, Reply};
-use portcullis_core::flow::{error, login, logout, recovery, registration, settings, verification};
+use portcullis_core::flow::{callback, error, login, logout, recovery, registration, settings, verification};
 use portcullis_model::flow::{FlowKind, FlowType};
+
+use url::form_urlencoded;
 
 use super::ports;
 use super::table::{Answering, Methods, Params, Row, direct, operation};
@@ -20,6 +22,7 @@ pub fn rows() -> Vec<Row> {
         operation(Methods::GET, "/self-service/login/browser", |cx, _| Box::pin(login::begin(cx, FlowType::Browser))),
         operation(Methods::GET, "/self-service/login/api", |cx, _| Box::pin(login::begin(cx, FlowType::Api))),
         operation(Methods::GET, "/self-service/login/flows", |cx, _| Box::pin(login::fetch(cx))),
+        operation(Methods::DELETE, "/self-service/login/test", |cx, _| Box::pin(login::trial::remove(cx))),
         // Signing up.
         operation(Methods::GET, "/self-service/registration/browser", |cx, _| {
             Box::pin(registration::begin(cx, FlowType::Browser))
@@ -47,6 +50,14 @@ pub fn rows() -> Vec<Row> {
         operation(Methods::GET, "/self-service/logout", |cx, _| Box::pin(logout::finish_browser(cx))),
         operation(Methods::DELETE, "/self-service/logout/api", |cx, _| Box::pin(logout::finish_native(cx))),
         operation(Methods::GET, "/self-service/errors", |cx, _| Box::pin(error::fetch(cx))),
+        // Coming back from a social sign-in provider.
+        operation(Methods::HEAD, "/self-service/methods/oidc/callback", |_, _| Box::pin(async { nothing_happened() })),
+        operation(Methods::GET, "/self-service/methods/oidc/callback", |cx, _| Box::pin(callback::come_back(cx, "oidc", None))),
+        operation(Methods::HEAD, "/self-service/methods/oidc/callback/{}", |_, _| Box::pin(async { nothing_happened() })),
+        operation(Methods::GET, "/self-service/methods/oidc/callback/{}", |cx, params| {
+            Box::pin(callback::come_back(cx, "oidc", Some(params.first())))
+        }),
+        operation(Methods::POST, "/self-service/methods/oidc/callback/{}", |cx, _| Box::pin(async { by_get(cx) })),
         // Sessions.
         operation(Methods::ANY, "/sessions/whoami", |cx, _| Box::pin(sessions::whoami(cx))),
         operation(Methods::GET, "/sessions", |cx, _| Box::pin(sessions::list_mine(cx))),
@@ -82,6 +93,15 @@ fn submit(path: &'static str, run: for<'a> fn(&'a Cx, &'a Params<'a>) -> Answeri
 /// reader does ask so.
 fn nothing_happened() -> Reply {
     Reply { status: 200, ..Reply::no_content() }
+}
+
+/// A provider that sends people back with a form is answered with the same in an address. The cookies that know the browser
+/// come along only then: browsers do not send them with forms of other sites.
+fn by_get(cx: &Cx) -> Reply {
+    let mut pairs: Vec<(String, String)> = form_urlencoded::parse(&cx.request.body).into_owned().collect();
+    pairs.sort();
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    Reply::redirect(302, cx.public_url(&format!("{}?{query}", cx.request.path)))
 }
 
 /// `GET /.well-known/change-password`: where password managers lead people (W3C, "A Well-Known URL for Changing

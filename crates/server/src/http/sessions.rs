@@ -165,7 +165,14 @@ async fn tokenize(cx: &Cx, template: &str, session: &Value) -> Result<String, Ap
 /// second one comes from a finished social sign-in.
 pub async fn exchange(cx: &Cx) -> Reply {
     match (cx.request.parameter("init_code"), cx.request.parameter("return_to_code")) {
-        (Some(_), Some(_)) => Reply::error(ApiError::not_found("No session belongs to these codes.")),
+        (Some(first), Some(second)) => match session::exchange::redeem(cx, first, second).await {
+            Ok(Some((session, identity, token))) => {
+                let shown = view::session(cx, &session).identity(cx, &identity, Parts::PUBLIC).no_devices();
+                Reply::json(200, json!({ "session_token": token.expose(), "session": shown.to_value() }))
+            }
+            Ok(None) => Reply::error(ApiError::not_found("No session belongs to these codes.")),
+            Err(error) => Reply::error(error),
+        },
         _ => Reply::error(ApiError::bad_request("Both parameters are needed: init_code and return_to_code.")),
     }
 }

@@ -157,6 +157,9 @@ pub struct Change {
     /// hooks run. For what takes a fresh sign-in although it saves nothing, such as showing secrets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remember: Option<Value>,
+    /// What the method goes on with elsewhere once the sign-in is fresh, instead of any change to the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proceeds: Option<Value>,
     /// What is wrong with the submit, told in place of any change once the sign-in is fresh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<Box<Notes>>,
@@ -176,6 +179,7 @@ impl Change {
             proof: None,
             fresh,
             remember: None,
+            proceeds: None,
             refused: None,
         }
     }

@@ -1,6 +1,6 @@
 //! What was submitted: one shape for JSON bodies and HTML forms.
 
-use portcullis_model::flow::Notes;
+use portcullis_model::flow::{FlowKind, Notes};
 use portcullis_model::message;
 use portcullis_model::schema::{IdentitySchema, nest, traits_from_form};
 use portcullis_model::ui::Group;
@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::fault::FlowError;
 use super::request::{MediaType, Request};
+use crate::app::Cx;
 
 /// Why a body cannot be read. It becomes the reason of message 4000001.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +67,18 @@ impl Form {
             }
             MediaType::Other => Err(Unreadable::MediaType),
         }
+    }
+
+    /// The form that a link stands for: the parameters of its query but the flow's id, where a method follows such links.
+    #[must_use]
+    pub fn of_link(cx: &Cx, kind: FlowKind) -> Option<Self> {
+        if cx.request.method != "GET" || !cx.request.body.is_empty() {
+            return None;
+        }
+        let pairs: Vec<(String, String)> = cx.request.query.iter().filter(|(name, _)| name != "flow").cloned().collect();
+        let Value::Object(fields) = nest(&pairs) else { return None };
+        let form = Self { fields, pairs: Some(pairs) };
+        cx.app.methods.iter().any(|m| m.follows_links() && m.handles(kind, &form)).then_some(form)
     }
 
     /// A form with these fields, as if it had been sent as JSON.

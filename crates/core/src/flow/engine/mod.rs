@@ -16,6 +16,7 @@ mod request;
 pub mod return_to;
 mod show;
 mod submission;
+mod traits;
 
 pub use after::{
     After, Before, Owed, Pending, Verification, form_for_hooks, leads_to_verification, ring, run_after, run_before, run_deciding,
@@ -27,12 +28,14 @@ pub use fault::{FlowError, answer_error, error_page, plain, store_error};
 pub use form::{Field, Form, Unreadable, json_type, transient_payload};
 pub use keep::{Loaded, begin, flow_id, insert, insert_new, load, load_by_parameter, remembers, save, save_unchanged, update};
 pub use parked::{
-    Parked, of_browser as browser_holder, of_session as session_holder, park, prolong_parking, take_parked, unpark,
+    Parked, hold_trip, of_browser as browser_holder, of_session as session_holder, park, prolong_parking, take_parked,
+    trip_holder, unpark,
 };
 pub use reply::{Body, CookieChange, Reply};
 pub use request::{Carrier, CsrfCookie, MediaType, Presented, Request, Wants};
-pub use show::{Shown, begun, body, csrf_node, dress, page, page_of, ui_for, with_parameter};
+pub use show::{Shown, begun, body, csrf_node, dress, dress_what_is_there, page, page_of, ui_for, with_parameter};
 pub use submission::{Echo, Replacement, Showing, Submission, begin_shown, see_instead};
+pub use traits::{judged_traits, trait_group};
 
 use std::sync::Arc;
 
@@ -73,6 +76,22 @@ pub fn new_flow(cx: &Cx, flow_type: FlowType, state: FlowState, detail: Detail, 
         leads_to: None,
         detail,
     }
+}
+
+/// A flow that begins now in place of another one of the same client, for the same purpose, with what a method remembers of
+/// that. It is not stored.
+#[must_use]
+pub fn in_place_of(cx: &Cx, old: &Flow, method: &str, detail: Detail) -> Flow {
+    let mut new = new_flow(cx, old.flow_type, FlowState::ChooseMethod, detail, old.return_to.clone());
+    new.request_url.clone_from(&old.request_url);
+    new.active = Some(method.to_owned());
+    new.csrf.clone_from(&old.csrf);
+    new.exchange_code.clone_from(&old.exchange_code);
+    new.login_challenge.clone_from(&old.login_challenge);
+    if let Some(memory) = old.methods.get(method) {
+        new.methods.insert(method.to_owned(), memory.clone());
+    }
+    new
 }
 
 /// Whether a client of this flow is answered with JSON.

@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use portcullis_model::clock::random_text;
 use portcullis_model::error::ApiError;
 use portcullis_model::flow::{Flow, FlowType};
@@ -51,7 +53,8 @@ pub fn park(cx: &Cx, changes: &mut Changes, flow: &Flow, change: &Change, sessio
     let (holder, cookie) = match flow.flow_type {
         FlowType::Api => (of_session(cx, session), None),
         FlowType::Browser => {
-            let handle = cx.request.parked_cookie.clone().unwrap_or_else(|| random_text(cx.rng(), 43));
+            let known = cx.request.parked_cookie.as_deref().map(|handle| core_of(handle).to_owned());
+            let handle = known.unwrap_or_else(|| random_text(cx.rng(), 43));
             (of_browser(cx, &handle), Some(CookieChange::SetParked { handle, expires_at }))
         }
     };
@@ -111,14 +114,36 @@ pub fn take_parked(changes: &mut Changes, flow: &Flow, parked: &Parked) {
 /// forms may still hold what it opens.
 #[must_use]
 pub fn prolong_parking(cx: &Cx) -> Option<CookieChange> {
-    let handle = cx.request.parked_cookie.clone()?;
+    let handle = cx.request.parked_cookie.clone().filter(|handle| !handle.starts_with(TRIP))?;
     Some(CookieChange::SetParked { handle, expires_at: cx.now.plus(WAIT) })
+}
+
+/// What the cookie's value begins with in a browser that parked nothing, but was sent elsewhere and is to be known again when it
+/// comes back.
+const TRIP: &str = "trip.";
+
+fn core_of(handle: &str) -> &str {
+    handle.strip_prefix(TRIP).unwrap_or(handle)
+}
+
+/// Has a browser that is sent elsewhere be known again when it comes back, for as long as that may take: the hash to keep, and
+/// its cookie.
+pub fn hold_trip(cx: &Cx, longest: Duration) -> (String, CookieChange) {
+    let handle = cx.request.parked_cookie.clone().unwrap_or_else(|| format!("{TRIP}{}", random_text(cx.rng(), 43)));
+    let holder = STANDARD.encode(of_browser(cx, &handle));
+    (holder, CookieChange::SetParked { handle, expires_at: cx.now.plus(longest) })
+}
+
+/// The hash of the cookie that a browser came back with.
+#[must_use]
+pub fn trip_holder(cx: &Cx) -> Option<String> {
+    cx.request.parked_cookie.as_deref().map(|handle| STANDARD.encode(of_browser(cx, handle)))
 }
 
 /// The hash by which a browser's cookie finds what it parked.
 #[must_use]
 pub fn of_browser(cx: &Cx, handle: &str) -> Vec<u8> {
-    cx.keys().token_hash(handle).to_vec()
+    cx.keys().token_hash(core_of(handle)).to_vec()
 }
 
 /// The hash by which a session finds what it parked.

@@ -81,6 +81,13 @@ pub fn dress(flow: &Flow, ui: &mut Ui) {
     ui.messages.extend(flow.notes.messages.iter().cloned());
 }
 
+/// As [`dress`], for a form that leaves out most nodes: what the flow remembers of those brings none of them back.
+pub fn dress_what_is_there(flow: &Flow, ui: &mut Ui) {
+    let mut flow = flow.clone();
+    flow.notes.nodes.retain(|name, note| ui.node_mut(name).is_some() || !note.messages.is_empty());
+    dress(&flow, ui);
+}
+
 /// The JSON of a flow.
 #[must_use]
 pub fn body(flow: &Flow, shown: Shown) -> Value {

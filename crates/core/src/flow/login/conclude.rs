@@ -2,11 +2,13 @@
 
 use portcullis_model::error::{ApiError, ErrorId};
 use portcullis_model::flow::{FlowKind, FlowState};
-use portcullis_model::identity::State;
+use portcullis_model::identity::{IdentityWithCredentials, State};
 use portcullis_model::message;
+use portcullis_model::session::{AuthenticationMethod, Session};
 use portcullis_store::{Changes, sessions};
 use serde_json::{Value, json};
 
+use super::super::callback;
 use super::Submit;
 use crate::config::session::RequiredAal;
 use crate::courier;
@@ -20,6 +22,7 @@ use crate::session;
 pub(super) async fn conclude(submit: &mut Submit<'_>, method: &str, proved: Proved) -> Result<Reply, FlowError> {
     let cx = submit.cx;
     let Proved { mut who, proof, changes: mut guards, best_effort } = proved;
+    let before = who.clone();
     submit.loaded.flow.active = Some(method.to_owned());
     submit.loaded.flow.notes.forget_typed("identifier");
     if who.identity.state == State::Inactive {
@@ -28,26 +31,42 @@ pub(super) async fn conclude(submit: &mut Submit<'_>, method: &str, proved: Prov
     let mut changes = Changes::new();
     changes.merge(std::mem::take(&mut guards));
 
+    let (proofs, waits) = settle(submit, &mut who, proof)?;
+
     // Whoever is signed in as the same person keeps their session; another person gets one of their own.
     let same = submit.current.clone().filter(|c| c.identity.id == who.identity.id);
     let raised = same.is_some();
     let mut session_changes = Changes::new();
+    let mut exchange = None;
     let (session, token) = match same {
         Some(current) => {
             let mut session = current.session;
-            session::add_proof(cx, &mut session, proof);
+            for proof in proofs {
+                session::add_proof(cx, &mut session, proof);
+            }
             sessions::update(&mut session_changes, &session);
             (session, current.token)
         }
         None => {
-            let new = session::new_session(cx, who.identity.id, vec![proof]);
+            let new = match &submit.loaded.flow.exchange_code {
+                Some(first) if submit.came_back => {
+                    let (new, second) = session::exchange::begin(cx, first, who.identity.id, proofs);
+                    exchange = Some(second);
+                    new
+                }
+                _ => session::new_session(cx, who.identity.id, proofs),
+            };
             sessions::insert(&mut session_changes, &new.session, &new.token_hash);
             (new.session, new.token)
         }
     };
 
+    if waits {
+        for login in cx.app.methods.enabled(cx.config()).filter_map(|m| m.login()) {
+            login.wait(&mut submit.loaded.flow, session.id);
+        }
+    }
     let renewed = (!raised).then(|| CsrfSecret::new(cx.rng()));
-    let before = who.clone();
     let form = form(submit, method).await?;
     let mut after = After {
         flow: &submit.loaded.flow,
@@ -99,6 +118,9 @@ pub(super) async fn conclude(submit: &mut Submit<'_>, method: &str, proved: Prov
     }
 
     let flow = &submit.loaded.flow;
+    if let Some(code) = exchange {
+        return Ok(Reply::see_other(callback::to_app(cx, flow.return_to.as_deref(), "code", &code)));
+    }
     if flow.is_native() {
         let identity = (!wants_more).then_some(&who.identity);
         let continue_with = if pending.continue_with.is_empty() { Value::Null } else { json!(pending.continue_with) };
@@ -117,6 +139,9 @@ pub(super) async fn conclude(submit: &mut Submit<'_>, method: &str, proved: Prov
         let mut url = session::aal::step_up_url(cx, flow.return_to.as_deref());
         if let Some(challenge) = &challenge {
             url = engine::with_parameter(&url, "login_challenge", challenge);
+        }
+        if waits {
+            url = engine::with_parameter(&url, "after", &flow.id.to_string());
         }
         if cx.request.takes_json() {
             Reply::error(
@@ -157,4 +182,31 @@ async fn form(submit: &Submit<'_>, method: &str) -> Result<Option<Value>, FlowEr
     let mut flow = submit.loaded.flow.clone();
     let shown = super::shown(cx, &mut flow, submit.who.as_ref()).await?;
     Ok(Some(engine::body(&flow, shown)))
+}
+
+/// Brings into the account what waits for it in the flow. Gives all proofs, that of the person first, and whether something
+/// goes on waiting since the account takes one more proof.
+///
+/// # Errors
+/// If it waits for somebody else.
+fn settle(
+    submit: &mut Submit<'_>,
+    who: &mut IdentityWithCredentials,
+    proof: AuthenticationMethod,
+) -> Result<(Vec<AuthenticationMethod>, bool), FlowError> {
+    let cx = submit.cx;
+    let mut methods = cx.app.methods.enabled(cx.config()).filter_map(|m| m.login());
+    let is_joining = methods.any(|login| login.is_joining(&submit.loaded.flow));
+    let own = submit.current.iter().filter(|c| c.identity.id == who.identity.id).flat_map(|c| &c.session.methods);
+    let all: Vec<AuthenticationMethod> = own.chain([&proof]).cloned().collect();
+    let lacks_factor = cx.config().session.whoami.required_aal == RequiredAal::HighestAvailable
+        && Session::level_of(&all) < session::aal::available(cx, &who.identity);
+    if is_joining && lacks_factor {
+        return Ok((vec![proof], true));
+    }
+    let mut proofs = vec![proof];
+    for login in cx.app.methods.enabled(cx.config()).filter_map(|m| m.login()) {
+        proofs.extend(login.settle(cx, &mut submit.loaded.flow, who)?);
+    }
+    Ok((proofs, false))
 }

@@ -4,6 +4,7 @@
 
 mod conclude;
 mod identifier_first;
+pub mod trial;
 
 use std::collections::BTreeMap;
 
@@ -17,12 +18,14 @@ use portcullis_store::{Changes, StoreError, identities};
 use serde_json::Value;
 use url::form_urlencoded;
 
+use super::callback::{self, Traveller};
 use super::engine::{self, FlowError, Form, Loaded, Reply, Shown, Unreadable, answer_error, csrf, return_to, store_error};
+use super::registration;
 use crate::app::Cx;
 use crate::config::flows::LoginStyle;
 use crate::courier;
 use crate::credential::mail_limit;
-use crate::method::{Arranged, LoginOutcome, LoginStage, Method};
+use crate::method::{Arranged, Journey, LoginOutcome, LoginStage, Method, Standing};
 use crate::oauth2::{self, LoginRequest};
 use crate::session::{self, Current};
 
@@ -74,6 +77,7 @@ async fn try_begin(cx: &Cx, flow_type: FlowType) -> Result<Reply, ApiError> {
     }
     let exchange_code = engine::exchange_code(cx, &mut flow);
     explain(&mut flow, current.as_ref());
+    carry(cx, current.as_ref(), &mut flow).await?;
     let who = who(cx, current.as_ref()).await?;
     let mut changes = Changes::new();
     begin_second(cx, who.as_ref(), current.as_ref(), &mut flow, &mut changes).await.map_err(engine::plain)?;
@@ -133,9 +137,16 @@ pub async fn fetch(cx: &Cx) -> Reply {
 
 async fn try_fetch(cx: &Cx) -> Result<Reply, ApiError> {
     let mut loaded = engine::load_by_parameter(cx, FlowKind::Login, "id").await?;
-    csrf::same_browser(cx, &loaded.flow)?;
+    let trying = trial::of(cx, &loaded.flow);
+    match &trying {
+        Some((_, _, tried)) => trial::may_see(cx, &loaded.flow, tried)?,
+        None => csrf::same_browser(cx, &loaded.flow)?,
+    }
     if loaded.flow.is_expired(cx.now) {
         return Err(engine::gone(cx, &loaded.flow).id(ErrorId::SelfServiceFlowExpired));
+    }
+    if let Some((_, trial, tried)) = trying {
+        return Ok(Reply::json(200, engine::body(&loaded.flow, trial::shown(cx, &loaded.flow, trial, &tried))));
     }
     let who = who_it_is_about(cx, &loaded.flow).await?;
     let mut tries = 0;
@@ -163,9 +174,14 @@ pub async fn submit(cx: &Cx) -> Reply {
 
 async fn try_submit(cx: &Cx) -> Result<Reply, ApiError> {
     let id = engine::flow_id(cx)?;
-    let loaded =
+    let mut loaded =
         engine::load(cx, FlowKind::Login, id).await?.ok_or_else(|| ApiError::not_found("There is no login flow of this id."))?;
     let json = engine::takes_json(cx, loaded.flow.flow_type);
+    if let Some((method, _, tried)) = trial::of(cx, &loaded.flow)
+        && !loaded.flow.is_expired(cx.now)
+    {
+        return trial::submit(cx, &mut loaded, method, &tried).await.map_err(engine::plain);
+    }
     let current = match session::current(cx).await {
         Ok(current) => current,
         Err(error) => return Ok(answer_error(cx, error, json).await),
@@ -175,7 +191,7 @@ async fn try_submit(cx: &Cx) -> Result<Reply, ApiError> {
         Err(error) => return Ok(answer_error(cx, error, json).await),
     };
     let (requested, refresh) = asked_for(&loaded.flow);
-    let mut submit = Submit { cx, current, loaded, who, transient_payload: None };
+    let mut submit = Submit { cx, current, loaded, who, transient_payload: None, came_back: false };
     match &submit.current {
         Some(current) if !refresh && requested <= current.session.aal => {
             if !json {
@@ -194,6 +210,89 @@ async fn try_submit(cx: &Cx) -> Result<Reply, ApiError> {
     Ok(submit.answer(judged).await)
 }
 
+/// Goes on with the flow of somebody who comes back from another site.
+pub(super) async fn come_back(cx: &Cx, mut loaded: Loaded, (method, journey): Traveller<'_>) -> Result<Reply, ApiError> {
+    if let Some((_, trial, _)) = trial::of(cx, &loaded.flow) {
+        return trial::come_back(cx, loaded, journey, trial).await;
+    }
+    // The browser that brings something to a native app may be signed in as anybody.
+    let current = if loaded.flow.is_native() { None } else { session::current(cx).await? };
+    let (_, refresh) = asked_for(&loaded.flow);
+    let standing = journey.end(cx, &mut loaded.flow)?;
+    if current.is_some() && (!refresh || standing == Standing::HasEnded) {
+        return Ok(Reply::see_other(return_to::or_global(cx, loaded.flow.return_to.as_deref())));
+    }
+    if standing == Standing::HasEnded {
+        return Err(callback::used_up());
+    }
+    let who = who(cx, current.as_ref()).await?;
+    let transient_payload = journey.transient_payload(&loaded.flow);
+    let mut submit = Submit { cx, current, loaded, who, transient_payload, came_back: true };
+    if submit.loaded.flow.is_expired(cx.now) {
+        return Ok(submit.replace_expired().await);
+    }
+    if !engine::save_unchanged(cx, &submit.loaded).await? {
+        return Err(callback::used_up());
+    }
+    submit.loaded.version += 1;
+    let judged = submit.go_on(method, journey).await;
+    Ok(submit.answer(judged).await)
+}
+
+/// Signs in whoever wanted to sign up and has an account: a flow of signing in takes the place of that of signing up.
+pub(super) async fn instead_of_registration(
+    cx: &Cx,
+    old: &Flow,
+    method: &dyn Method,
+    transient_payload: Option<Value>,
+    came_back: bool,
+) -> Result<Reply, FlowError> {
+    let login = method.login().ok_or_else(no_method)?;
+    let flow = in_place_of(cx, old, method);
+    engine::insert_new(cx, &flow).await.map_err(FlowError::api)?;
+    let loaded = Loaded { flow, version: 1 };
+    let mut submit = Submit { cx, current: None, loaded, who: None, transient_payload, came_back };
+    let judged = match login.resume(cx, &mut submit.loaded.flow, None).await {
+        Ok(LoginOutcome::Proved(proved)) => conclude::conclude(&mut submit, method.id(), *proved).await,
+        Ok(_) => Err(FlowError::tell(message::validation::generic("the account has changed meanwhile; try again"))),
+        Err(error) => Err(error),
+    };
+    Ok(submit.answer(judged).await)
+}
+
+/// A flow of signing in to an account to which something of `method` may be joined then, in place of another flow: saved, with
+/// what that says.
+pub(super) async fn to_join(
+    cx: &Cx,
+    old: &Flow,
+    method: &dyn Method,
+    told: message::Message,
+    came_back: bool,
+) -> Result<Reply, FlowError> {
+    let mut flow = in_place_of(cx, old, method);
+    flow.notes.tell(told);
+    engine::insert_new(cx, &flow).await.map_err(FlowError::api)?;
+    let json = if came_back { cx.request.wants_json() } else { engine::takes_json(cx, flow.flow_type) };
+    if json {
+        return Ok(engine::see_instead(cx, &flow, true));
+    }
+    let page = match flow.is_native() {
+        true => callback::to_app(cx, flow.return_to.as_deref(), "flow", &flow.id.to_string()),
+        false => engine::page_of(cx, &flow),
+    };
+    Ok(Reply::see_other(engine::with_parameter(&page, "no_org_ui", "true")))
+}
+
+/// A flow of signing in that takes the place of another one, with what a method remembers of that. The browser stays the same.
+fn in_place_of(cx: &Cx, old: &Flow, method: &dyn Method) -> Flow {
+    let schema = match &old.detail {
+        Detail::Registration { schema, .. } | Detail::Login { schema, .. } => schema.clone(),
+        _ => None,
+    };
+    let detail = Detail::Login { requested_aal: Aal::Aal1, refresh: false, schema, identifier: None };
+    engine::in_place_of(cx, old, method.id(), detail)
+}
+
 /// A submit that got past the checks of flow and session.
 struct Submit<'a> {
     cx: &'a Cx,
@@ -203,6 +302,8 @@ struct Submit<'a> {
     who: Option<IdentityWithCredentials>,
     /// What the client sent along for hooks and mails; kept nowhere.
     transient_payload: Option<Value>,
+    /// Whether this is no submit, but somebody who comes back from another site.
+    came_back: bool,
 }
 
 impl Submit<'_> {
@@ -221,7 +322,10 @@ impl Submit<'_> {
     async fn judge(&mut self) -> Result<Reply, FlowError> {
         let cx = self.cx;
         let unreadable = |why: &dyn std::fmt::Display| FlowError::tell(message::validation::generic(&why.to_string()));
-        let form = Form::read(&cx.request).map_err(|e: Unreadable| unreadable(&e))?;
+        let form = match Form::of_link(cx, FlowKind::Login) {
+            Some(form) => form,
+            None => Form::read(&cx.request).map_err(|e: Unreadable| unreadable(&e))?,
+        };
         if form.is_empty() {
             return Err(unreadable(&"nothing was submitted"));
         }
@@ -236,13 +340,37 @@ impl Submit<'_> {
         keep_identifier(&form, &mut self.loaded.flow);
         self.transient_payload = Some(engine::transient_payload(&form)?);
         login.check_form(cx, &form)?;
-        self.check_csrf(&form)?;
+        if !login.guards_itself(&form) {
+            self.check_csrf(&form)?;
+        }
+        self.act(method, Some(&form)).await
+    }
+
+    /// Learns what somebody came back with, and has it judged.
+    async fn go_on(&mut self, method: &dyn Method, journey: &dyn Journey) -> Result<Reply, FlowError> {
+        journey.arrive(self.cx, &mut self.loaded.flow).await?;
+        self.act(method, None).await
+    }
+
+    /// Has a method judge a form, or without one what it remembers, and does what comes of it.
+    async fn act(&mut self, method: &dyn Method, form: Option<&Form>) -> Result<Reply, FlowError> {
+        let cx = self.cx;
+        let login = method.login().ok_or_else(no_method)?;
         for _ in 0..engine::TRIES {
             let asked = self.loaded.flow.clone();
             let signed_in = self.current.as_ref().map(|c| (&c.session, &c.identity));
-            let proved = match login.submit(cx, &mut self.loaded.flow, &form, signed_in).await? {
+            let outcome = match form {
+                Some(form) => login.submit(cx, &mut self.loaded.flow, form, signed_in).await?,
+                None => login.resume(cx, &mut self.loaded.flow, signed_in).await?,
+            };
+            let proved = match outcome {
                 LoginOutcome::Proved(proved) => *proved,
                 LoginOutcome::Answered(reply) => return Ok(*reply),
+                LoginOutcome::Left(reply) => return self.leave(*reply).await,
+                LoginOutcome::SignUp => {
+                    let payload = self.transient_payload.clone();
+                    return registration::instead_of_login(cx, &self.loaded.flow, method, payload, self.came_back).await;
+                }
                 LoginOutcome::ShowUi => return self.show(400, true).await,
                 LoginOutcome::ShowPage => return self.show_page().await,
                 LoginOutcome::Challenged(changes) => match self.challenge(*changes).await {
@@ -260,11 +388,30 @@ impl Submit<'_> {
             };
             match conclude::conclude(self, method.id(), proved).await {
                 // Somebody used the same thing or changed the account meanwhile: look again, and judge again.
-                Err(FlowError::Store(StoreError::Conflict { .. })) => self.read_again().await?,
+                Err(FlowError::Store(StoreError::Conflict { .. })) => {
+                    self.read_again().await?;
+                    // What somebody came back with is asked for once.
+                    if let (None, Some(memory)) = (form, asked.methods.get(method.id())) {
+                        self.loaded.flow.methods.insert(method.id().to_owned(), memory.clone());
+                    }
+                }
                 other => return other,
             }
         }
         Err(FlowError::tell(message::validation::generic("this was used at the same time; try again")))
+    }
+
+    /// The person leaves for another site: the flow waits for their return.
+    async fn leave(&mut self, reply: Reply) -> Result<Reply, FlowError> {
+        if engine::save_unchanged(self.cx, &self.loaded).await.map_err(FlowError::api)? {
+            return Ok(reply);
+        }
+        Err(FlowError::tell(message::validation::generic("this form was sent twice at the same time; try again")))
+    }
+
+    /// Whether the answer is JSON. Who comes back is a browser, also if the flow is a native app's.
+    fn takes_json(&self) -> bool {
+        if self.came_back { self.cx.request.wants_json() } else { engine::takes_json(self.cx, self.loaded.flow.flow_type) }
     }
 
     /// Reads the session and the flow anew.
@@ -325,8 +472,11 @@ impl Submit<'_> {
 
     async fn present(&self, mut shown: Shown, status: u16, taken: bool) -> Reply {
         let (cx, flow) = (self.cx, &self.loaded.flow);
-        if !engine::takes_json(cx, flow.flow_type) {
-            return Reply::see_other(engine::page_of(cx, flow));
+        if !self.takes_json() {
+            return Reply::see_other(match flow.is_native() {
+                true => callback::to_app(cx, flow.return_to.as_deref(), "flow", &flow.id.to_string()),
+                false => engine::page_of(cx, flow),
+            });
         }
         if taken {
             let payload = self.transient_payload.clone().unwrap_or_else(|| serde_json::json!({}));
@@ -339,7 +489,7 @@ impl Submit<'_> {
 
     async fn answer(mut self, judged: Result<Reply, FlowError>) -> Reply {
         let cx = self.cx;
-        let json = engine::takes_json(cx, self.loaded.flow.flow_type);
+        let json = self.takes_json();
         let error = match judged {
             Ok(reply) => return reply,
             Err(FlowError::Invalid(notes)) => {
@@ -379,9 +529,12 @@ async fn shown(cx: &Cx, flow: &mut Flow, who: Option<&IdentityWithCredentials>) 
     }
     let (level, refresh) = asked_for(flow);
     let identified = identifier_first::identified(cx, flow).await?;
+    let all = cx.app.methods.enabled(cx.config()).filter_map(|m| m.login());
+    let joins: Vec<_> = all.filter(|login| login.is_joining(flow)).collect();
     let stage = match (level, refresh, who) {
         (Aal::Aal2, _, Some(who)) => Some(LoginStage::Second(who)),
         (_, true, Some(who)) => Some(LoginStage::Refresh(who)),
+        _ if !joins.is_empty() => Some(LoginStage::First),
         _ if cx.config().selfservice.flows.login.style == LoginStyle::IdentifierFirst => match &identified {
             Some(identified) => {
                 identifier_first::push_told(cx, flow, &identified.identifier, &mut ui);
@@ -389,6 +542,9 @@ async fn shown(cx: &Cx, flow: &mut Flow, who: Option<&IdentityWithCredentials>) 
             }
             None => {
                 identifier_first::push_question(cx, flow, &mut ui);
+                for login in cx.app.methods.enabled(cx.config()).filter_map(|m| m.login()) {
+                    login.populate_unidentified(cx, flow, &mut ui);
+                }
                 None
             }
         },
@@ -408,7 +564,13 @@ async fn shown(cx: &Cx, flow: &mut Flow, who: Option<&IdentityWithCredentials>) 
         ui.nodes.clear();
     }
     engine::dress(flow, &mut ui);
+    for login in joins.into_iter().filter(|_| level == Aal::Aal1) {
+        login.adjust(cx, flow, &mut ui);
+    }
     order::sort_login(&mut ui);
+    if identified.is_some_and(|identified| identified.who.is_some()) {
+        order::providers_last(&mut ui);
+    }
     Ok(Shown::plain(ui))
 }
 
@@ -437,6 +599,18 @@ async fn begin_second(
     for method in cx.app.methods.enabled(cx.config()) {
         if let Some(login) = method.login().filter(|login| login.serves(cx.config(), Aal::Aal2)) {
             login.begin_second(cx, who, &current.session, flow, changes).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes what waits for the second factor of whoever is signed in out of the flow of their first one.
+async fn carry(cx: &Cx, current: Option<&Current>, flow: &mut Flow) -> Result<(), ApiError> {
+    let after = cx.request.parameter("after").and_then(|id| uuid::Uuid::parse_str(id).ok());
+    let ((Aal::Aal2, _), Some(current), Some(after)) = (asked_for(flow), current, after) else { return Ok(()) };
+    if let Some(before) = engine::load(cx, FlowKind::Login, after).await? {
+        for login in cx.app.methods.enabled(cx.config()).filter_map(|m| m.login()) {
+            login.carry(&before.flow, current.session.id, flow);
         }
     }
     Ok(())

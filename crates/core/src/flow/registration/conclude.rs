@@ -8,6 +8,7 @@ use portcullis_model::schema::IdentitySchema;
 use portcullis_store::{Changes, Constraint, StoreError, sessions};
 use serde_json::{Map, Value, json};
 
+use super::super::callback;
 use super::Submit;
 use crate::app::Cx;
 use crate::courier;
@@ -30,7 +31,13 @@ pub(super) async fn conclude(
     let Registrant { mut who, proof, mut changes } = registrant;
     identity::conform(cx, &mut who, None, schema);
     // The session is made in any case; whether the client is given it is for the hook `session` to say.
-    let new = session::new_session(cx, who.identity.id, vec![proof]);
+    let (new, exchange) = match &submit.loaded.flow.exchange_code {
+        Some(first) if submit.came_back => {
+            let (new, second) = session::exchange::begin(cx, first, who.identity.id, vec![proof]);
+            (new, Some(second))
+        }
+        _ => (session::new_session(cx, who.identity.id, vec![proof]), None),
+    };
     let mut after_changes = Changes::new();
     let renewed = CsrfSecret::new(cx.rng());
     let form = form(submit, method).await?;
@@ -105,6 +112,10 @@ pub(super) async fn conclude(
             Err(error) => return Ok(not_signed_in(submit, error, &pending, renewed).await),
         }
     }
+    if let Some(code) = exchange.filter(|_| pending.issue_session) {
+        let return_to = submit.loaded.flow.return_to.as_deref();
+        return Ok(Reply::see_other(callback::to_app(cx, return_to, "code", &code)));
+    }
     Ok(answer(submit, method, &who, new, End { pending, sent_on }, renewed))
 }
 
@@ -172,7 +183,7 @@ fn answer(
     let End { pending, sent_on } = end;
     let destination = || return_to::destination(cx, FlowKind::Registration, method, flow.return_to.as_deref());
     let destination = sent_on.unwrap_or_else(destination);
-    let json = engine::takes_json(cx, flow.flow_type);
+    let json = submit.takes_json();
     let shows = pending.show_verification.then_some(pending.verification.as_ref()).flatten();
     let mut reply = if json {
         let mut body = Map::new();

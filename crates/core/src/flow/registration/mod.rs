@@ -11,16 +11,18 @@ use portcullis_model::error::{ApiError, ErrorId};
 use portcullis_model::flow::{Detail, Flow, FlowKind, FlowState, FlowType, Notes};
 use portcullis_model::message;
 use portcullis_model::schema::IdentitySchema;
-use portcullis_model::ui::{Group, Ui, order};
+use portcullis_model::ui::{Ui, order};
 use portcullis_store::Changes;
 use serde_json::{Map, Value};
 
+use super::callback::{self, Traveller};
 use super::engine::{self, FlowError, Form, Loaded, Reply, Shown, Unreadable, answer_error, csrf, return_to};
+use super::login;
 use crate::app::Cx;
 use crate::config::flows::RegistrationStyle;
 use crate::courier;
 use crate::credential::mail_limit;
-use crate::method::{Arranged, Method, RegistrationOutcome, RegistrationStage};
+use crate::method::{Arranged, Journey, Method, RegistrationOutcome, RegistrationStage, Standing};
 use crate::oauth2::{self, LoginRequest};
 use crate::session::{self, Current};
 
@@ -127,11 +129,76 @@ async fn try_submit(cx: &Cx) -> Result<Reply, ApiError> {
         return Ok(if json { Reply::error(already_signed_in()) } else { Reply::redirect(302, return_to::or_global(cx, None)) });
     }
     let loaded = loaded.ok_or_else(|| ApiError::not_found("There is no registration flow of this id."))?;
-    let mut submit = Submit { cx, loaded, transient_payload: None };
+    let mut submit = Submit { cx, loaded, transient_payload: None, came_back: false };
     if submit.loaded.flow.is_expired(cx.now) {
         return Ok(submit.replace_expired().await);
     }
     let judged = submit.judge().await;
+    Ok(submit.answer(judged).await)
+}
+
+/// Goes on with the flow of somebody who comes back from another site.
+pub(super) async fn come_back(cx: &Cx, mut loaded: Loaded, (method, journey): Traveller<'_>) -> Result<Reply, ApiError> {
+    // The browser that brings something to a native app may be signed in as anybody.
+    let is_signed_in = !loaded.flow.is_native() && session::current(cx).await?.is_some();
+    let standing = journey.end(cx, &mut loaded.flow)?;
+    if is_signed_in {
+        return Ok(Reply::see_other(return_to::or_global(cx, loaded.flow.return_to.as_deref())));
+    }
+    if standing == Standing::HasEnded {
+        return Err(callback::used_up());
+    }
+    let transient_payload = journey.transient_payload(&loaded.flow);
+    let mut submit = Submit { cx, loaded, transient_payload, came_back: true };
+    if submit.loaded.flow.is_expired(cx.now) {
+        return Ok(submit.replace_expired().await);
+    }
+    if !engine::save_unchanged(cx, &submit.loaded).await? {
+        return Err(callback::used_up());
+    }
+    submit.loaded.version += 1;
+    let judged = submit.go_on(method, journey).await;
+    Ok(submit.answer(judged).await)
+}
+
+/// Signs up whoever wanted to sign in and has no account: a flow of signing up takes the place of that of signing in. Where
+/// nobody can sign up, they may still have an account to join.
+///
+/// # Errors
+/// What the flow of signing in tells.
+pub(super) async fn instead_of_login(
+    cx: &Cx,
+    old: &Flow,
+    method: &dyn Method,
+    transient_payload: Option<Value>,
+    came_back: bool,
+) -> Result<Reply, FlowError> {
+    let registration = method.registration().ok_or_else(no_method)?;
+    let schema_id = match &old.detail {
+        Detail::Login { schema, .. } => schema.clone(),
+        _ => None,
+    };
+    let detail = Detail::Registration { schema: schema_id, choosing_credential: false };
+    let mut flow = engine::in_place_of(cx, old, method.id(), detail);
+    let schema = schema_of(cx, &flow).map_err(FlowError::api)?;
+    let judged = registration.resume(cx, &schema, &mut flow).await;
+    if let Ok(RegistrationOutcome::Join(told)) = judged {
+        return login::to_join(cx, &flow, method, *told, came_back).await;
+    }
+    if enabled(cx).is_err() {
+        return Err(FlowError::tell(message::validation::generic(
+            "no account belongs to this, and sign-up is switched off here",
+        )));
+    }
+    engine::insert_new(cx, &flow).await.map_err(FlowError::api)?;
+    let mut submit = Submit { cx, loaded: Loaded { flow, version: 1 }, transient_payload, came_back };
+    let judged = match judged {
+        Ok(RegistrationOutcome::Registrant(registrant)) => {
+            conclude::conclude(&mut submit, &schema, method.id(), *registrant).await
+        }
+        Ok(_) => Err(FlowError::tell(message::validation::generic("an account was made meanwhile; try again"))),
+        Err(error) => Err(error),
+    };
     Ok(submit.answer(judged).await)
 }
 
@@ -141,6 +208,8 @@ struct Submit<'a> {
     loaded: Loaded,
     /// What the client sent along for hooks and mails; kept nowhere.
     transient_payload: Option<Value>,
+    /// Whether this is no submit, but somebody who comes back from another site.
+    came_back: bool,
 }
 
 impl Submit<'_> {
@@ -159,7 +228,10 @@ impl Submit<'_> {
         let cx = self.cx;
         let unreadable = |why: &dyn std::fmt::Display| FlowError::tell(message::validation::generic(&why.to_string()));
         enabled(cx).map_err(FlowError::api)?;
-        let form = Form::read(&cx.request).map_err(|e: Unreadable| unreadable(&e))?;
+        let form = match Form::of_link(cx, FlowKind::Registration) {
+            Some(form) => form,
+            None => Form::read(&cx.request).map_err(|e: Unreadable| unreadable(&e))?,
+        };
         let schema = schema_of(cx, &self.loaded.flow).map_err(FlowError::api)?;
         if style(cx) == RegistrationStyle::ProfileFirst
             && let Some(step) = two_steps::Step::of(&form)
@@ -170,12 +242,50 @@ impl Submit<'_> {
         let registration = method.registration().ok_or_else(no_method)?;
         let mut notes = Notes::default();
         registration.check_form(cx, &form, &mut notes);
-        let traits = self.take_traits(&schema, &form, notes)?;
-        self.check_csrf(&form)?;
+        let traits = if registration.judges_traits() {
+            self.transient_payload = Some(engine::transient_payload(&form)?);
+            form.traits(&schema).unwrap_or(Value::Null)
+        } else {
+            self.take_traits(&schema, &form, notes)?
+        };
+        if !registration.guards_itself(&form) {
+            self.check_csrf(&form)?;
+        }
         let asked = self.loaded.flow.clone();
-        match registration.submit(cx, &schema, &mut self.loaded.flow, &form, traits).await? {
-            RegistrationOutcome::Registrant(registrant) => conclude::conclude(self, &schema, method.id(), *registrant).await,
+        let outcome = registration.submit(cx, &schema, &mut self.loaded.flow, &form, traits).await?;
+        self.act(&schema, method, outcome, asked).await
+    }
+
+    /// Learns what somebody came back with, and has it judged.
+    async fn go_on(&mut self, method: &dyn Method, journey: &dyn Journey) -> Result<Reply, FlowError> {
+        let cx = self.cx;
+        enabled(cx).map_err(FlowError::api)?;
+        let registration = method.registration().ok_or_else(no_method)?;
+        let schema = schema_of(cx, &self.loaded.flow).map_err(FlowError::api)?;
+        journey.arrive(cx, &mut self.loaded.flow).await?;
+        let asked = self.loaded.flow.clone();
+        let outcome = registration.resume(cx, &schema, &mut self.loaded.flow).await?;
+        self.act(&schema, method, outcome, asked).await
+    }
+
+    /// Does what came of a submit. `asked`: the flow before.
+    async fn act(
+        &mut self,
+        schema: &Arc<IdentitySchema>,
+        method: &dyn Method,
+        outcome: RegistrationOutcome,
+        asked: Flow,
+    ) -> Result<Reply, FlowError> {
+        let cx = self.cx;
+        match outcome {
+            RegistrationOutcome::Registrant(registrant) => conclude::conclude(self, schema, method.id(), *registrant).await,
             RegistrationOutcome::Answered(reply) => Ok(*reply),
+            RegistrationOutcome::Left(reply) => self.leave(*reply).await,
+            RegistrationOutcome::SignIn => {
+                let payload = self.transient_payload.clone();
+                login::instead_of_registration(cx, &self.loaded.flow, method, payload, self.came_back).await
+            }
+            RegistrationOutcome::Join(told) => login::to_join(cx, &self.loaded.flow, method, *told, self.came_back).await,
             RegistrationOutcome::Challenged(changes) => {
                 let answer = self.challenge(*changes).await;
                 if answer.is_err() {
@@ -191,7 +301,7 @@ impl Submit<'_> {
     /// Reads the traits, keeps what was typed, and tells all faults at once: those of `notes`, of the payload and of the
     /// traits.
     fn take_traits(&mut self, schema: &IdentitySchema, form: &Form, mut notes: Notes) -> Result<Value, FlowError> {
-        let mut traits = form.traits(schema).unwrap_or_else(|| Value::Object(Map::new()));
+        let traits = form.traits(schema).unwrap_or_else(|| Value::Object(Map::new()));
         engine::keep_typed(schema, &traits, &mut self.loaded.flow.notes);
         // A field that was made empty is empty; what it held before must not come back with the next step.
         for leaf in schema.leaves().iter().filter(|leaf| form.is_emptied(&leaf.name)) {
@@ -202,19 +312,20 @@ impl Submit<'_> {
             Err(FlowError::Invalid(fault)) => notes.add(*fault),
             Err(other) => return Err(other),
         }
-        schema.fill_absent_objects(&mut traits);
-        for problem in schema.validate_traits(&traits) {
-            notes.tell_at(&problem.node, problem.message);
-            // A fault without a node of its own gets one, named like the object that holds it.
-            if let Some(note) = notes.nodes.get_mut(&problem.node) {
-                note.group = Some(trait_group(self.cx));
-            }
+        engine::judged_traits(self.cx, schema, traits, notes)
+    }
+
+    /// The person leaves for another site: the flow waits for their return.
+    async fn leave(&mut self, reply: Reply) -> Result<Reply, FlowError> {
+        if engine::save_unchanged(self.cx, &self.loaded).await.map_err(FlowError::api)? {
+            return Ok(reply);
         }
-        if notes.has_messages() {
-            return Err(FlowError::Invalid(Box::new(notes)));
-        }
-        schema.normalise_phone_traits(&mut traits);
-        Ok(traits)
+        Err(FlowError::tell(message::validation::generic("this form was sent twice at the same time; try again")))
+    }
+
+    /// Whether the answer is JSON. Who comes back is a browser, also if the flow is a native app's.
+    fn takes_json(&self) -> bool {
+        if self.came_back { self.cx.request.wants_json() } else { engine::takes_json(self.cx, self.loaded.flow.flow_type) }
     }
 
     fn check_csrf(&self, form: &Form) -> Result<(), FlowError> {
@@ -245,8 +356,12 @@ impl Submit<'_> {
 
     fn present(&self, mut shown: Shown, status: u16, redirect: u16, taken: bool) -> Reply {
         let (cx, flow) = (self.cx, &self.loaded.flow);
-        if !engine::takes_json(cx, flow.flow_type) {
-            return Reply::redirect(redirect, engine::page_of(cx, flow));
+        if !self.takes_json() {
+            let page = match flow.is_native() {
+                true => callback::to_app(cx, flow.return_to.as_deref(), "flow", &flow.id.to_string()),
+                false => engine::page_of(cx, flow),
+            };
+            return Reply::redirect(redirect, page);
         }
         if taken {
             let payload = self.transient_payload.clone().unwrap_or_else(|| serde_json::json!({}));
@@ -257,7 +372,7 @@ impl Submit<'_> {
 
     async fn answer(mut self, judged: Result<Reply, FlowError>) -> Reply {
         let cx = self.cx;
-        let json = engine::takes_json(cx, self.loaded.flow.flow_type);
+        let json = self.takes_json();
         let error = match judged {
             Ok(reply) => return reply,
             Err(FlowError::Invalid(notes)) => {
@@ -287,13 +402,19 @@ fn method_of<'a>(cx: &'a Cx, form: &Form) -> Result<&'a dyn Method, FlowError> {
 async fn shown(cx: &Cx, flow: &mut Flow) -> Result<Shown, FlowError> {
     let schema = schema_of(cx, flow).map_err(FlowError::api)?;
     let mut ui = engine::ui_for(cx, flow);
-    ui.nodes.extend(portcullis_model::schema::trait_nodes(&schema, trait_group(cx), &Value::Null));
+    ui.nodes.extend(portcullis_model::schema::trait_nodes(&schema, engine::trait_group(cx), &Value::Null));
     if let Some(arranged) = populate_waiting(cx, flow, &mut ui).await? {
         two_steps::decorate_waiting(style(cx), &mut ui);
         engine::dress(flow, &mut ui);
         if arranged == Arranged::ToSort {
             order::sort_registration(&mut ui, &schema);
         }
+        return Ok(Shown::plain(ui));
+    }
+    let mut all = cx.app.methods.enabled(cx.config()).filter_map(|m| m.registration());
+    if all.any(|registration| registration.populate_alone(cx, flow, &mut ui)) {
+        engine::dress_what_is_there(flow, &mut ui);
+        order::sort_registration(&mut ui, &schema);
         return Ok(Shown::plain(ui));
     }
     let stage = match (style(cx), choosing_credential(flow)) {
@@ -328,14 +449,6 @@ async fn populate_waiting(cx: &Cx, flow: &Flow, ui: &mut Ui) -> Result<Option<Ar
 
 fn style(cx: &Cx) -> RegistrationStyle {
     cx.config().selfservice.flows.registration.style()
-}
-
-/// The group of trait nodes.
-fn trait_group(cx: &Cx) -> Group {
-    match cx.config().feature_flags.password_profile_registration_node_group.as_str() {
-        "password" => Group::Password,
-        _ => Group::Default,
-    }
 }
 
 fn choosing_credential(flow: &Flow) -> bool {

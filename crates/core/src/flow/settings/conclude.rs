@@ -105,6 +105,9 @@ async fn attempt(
     if waiting.is_some_and(|parked| submit.current.session.aal < parked.aal) {
         return Ok(stronger(cx, &submit.loaded.flow));
     }
+    if let Some(with) = &change.proceeds {
+        return proceed(submit, change, with, waiting).await;
+    }
     if change.remember.is_some() || change.refused.is_some() {
         return without_change(submit, change, waiting).await;
     }
@@ -238,6 +241,26 @@ async fn without_change(submit: &mut Submit<'_>, change: &Change, waiting: Optio
     Ok(Reply::json(200, engine::body(flow, shown)))
 }
 
+/// The method goes on elsewhere: the flow remembers what it takes to come back.
+async fn proceed(submit: &mut Submit<'_>, change: &Change, with: &Value, waiting: Option<&Parked>) -> Result<Reply, FlowError> {
+    let cx = submit.cx;
+    if change.fresh == Fresh::Always && !is_fresh(submit, waiting) {
+        return ask_to_sign_in(submit, change, waiting.is_some()).await;
+    }
+    let method = cx.app.methods.enabled(cx.config()).find(|m| m.id() == change.method).and_then(|m| m.settings());
+    let gone = || FlowError::api(ApiError::not_found("This method is not available here."));
+    let settings = method.ok_or_else(gone)?;
+    let mut changes = Changes::new();
+    take_or_drop(&mut changes, submit, waiting);
+    let flow = &mut submit.loaded.flow;
+    flow.state = FlowState::ShowForm;
+    flow.notes.clear_messages();
+    let reply = settings.proceed(cx, &submit.who, flow, with).await?;
+    engine::update(cx, &mut changes, &submit.loaded);
+    cx.store().commit(changes).await.map_err(FlowError::Store)?;
+    Ok(reply)
+}
+
 fn take_or_drop(changes: &mut Changes, submit: &Submit<'_>, waiting: Option<&Parked>) {
     match waiting {
         Some(parked) => engine::take_parked(changes, &submit.loaded.flow, parked),
@@ -355,7 +378,7 @@ fn success(submit: &Submit<'_>, method: &str, pending: Pending, mut shown: Shown
         Reply::see_other(destination)
     };
     let reply = reply.cookie(CookieChange::SetSession { token: token.clone(), expires_at: session.expires_at });
-    match engine::prolong_parking(cx) {
+    match engine::prolong_parking(cx).filter(|_| !submit.came_back) {
         Some(cookie) => reply.cookie(cookie),
         None => reply,
     }

@@ -17,12 +17,13 @@ use portcullis_store::{Changes, identities, parked};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::callback::{self, Traveller};
 use super::engine::{
     self, Carrier, Change, FlowError, Form, Loaded, Parked, Reply, Shown, Unreadable, answer_error, csrf, return_to, store_error,
 };
 use crate::app::Cx;
 use crate::identity;
-use crate::method::{Method, SettingsOutcome};
+use crate::method::{Journey, Method, SettingsOutcome, Standing};
 use crate::session::{self, Current};
 
 /// Begins a settings flow.
@@ -148,8 +149,35 @@ async fn try_submit(cx: &Cx) -> Result<Reply, ApiError> {
         Ok(who) => who,
         Err(error) => return Ok(failed(error).await),
     };
-    let mut submit = Submit { cx, current, loaded, who, transient_payload: None };
+    let mut submit = Submit { cx, current, loaded, who, transient_payload: None, came_back: false };
     let judged = submit.judge().await;
+    Ok(submit.answer(judged).await)
+}
+
+/// Goes on with the flow of somebody who comes back from another site.
+pub(super) async fn come_back(cx: &Cx, mut loaded: Loaded, (method, journey): Traveller<'_>) -> Result<Reply, ApiError> {
+    let Some(current) = session::current(cx).await? else { return Ok(no_session(cx)) };
+    owned(&loaded.flow, &current)?;
+    let standing = journey.end(cx, &mut loaded.flow)?;
+    if standing == Standing::HasEnded {
+        return Ok(Reply::see_other(engine::page_of(cx, &loaded.flow)));
+    }
+    if let Some(reply) = step_up_to_submit(cx, &current.session, &current.identity, &loaded.flow) {
+        return Ok(reply);
+    }
+    if loaded.flow.is_expired(cx.now) {
+        let told = message::settings::expired(loaded.flow.expires_at);
+        let new = new_flow(cx, loaded.flow.flow_type, None, &current);
+        return Ok(engine::replaced(cx, &loaded.flow, new, told).await);
+    }
+    if !engine::save_unchanged(cx, &loaded).await? {
+        return Err(callback::used_up());
+    }
+    loaded.version += 1;
+    let who = load_who(cx, &current).await?;
+    let transient_payload = journey.transient_payload(&loaded.flow);
+    let mut submit = Submit { cx, current, loaded, who, transient_payload, came_back: true };
+    let judged = submit.go_on(method, journey).await;
     Ok(submit.answer(judged).await)
 }
 
@@ -161,6 +189,8 @@ struct Submit<'a> {
     who: IdentityWithCredentials,
     /// What the client sent along for hooks and mails; kept nowhere.
     transient_payload: Option<Value>,
+    /// Whether this is no submit, but somebody who comes back from another site.
+    came_back: bool,
 }
 
 impl Submit<'_> {
@@ -204,6 +234,16 @@ impl Submit<'_> {
                 self.show(200).await
             }
         }
+    }
+
+    /// Learns what somebody came back with, and has it judged.
+    async fn go_on(&mut self, method: &dyn Method, journey: &dyn Journey) -> Result<Reply, FlowError> {
+        let cx = self.cx;
+        let settings = method.settings().ok_or_else(no_method)?;
+        self.loaded.flow.notes.about = Some(method.id().to_owned());
+        journey.arrive(cx, &mut self.loaded.flow).await?;
+        let change = settings.resume(cx, &self.who, &mut self.loaded.flow).await?;
+        conclude::conclude(self, change, None).await
     }
 
     /// The change that waits in this flow, if this client may have it. What an app parked is for apps: a page that lures

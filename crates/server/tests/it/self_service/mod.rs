@@ -16,6 +16,7 @@ mod mail_limit;
 mod negotiation;
 mod notices;
 mod oauth2;
+mod oidc;
 mod passkey;
 mod recovery;
 mod recovery_by_admin;

@@ -18,7 +18,8 @@ fn ada() -> Person {
 /// An OAuth2 server with one open login.
 async fn hydra(skip: bool) -> Target {
     let target = Target::start().await;
-    let request = json!({ "challenge": "c1", "skip": skip, "subject": "", "request_url": "https://oauth2.example.org/oauth2/auth" });
+    let request =
+        json!({ "challenge": "c1", "skip": skip, "subject": "", "request_url": "https://oauth2.example.org/oauth2/auth" });
     target.says(REQUEST, 200, &request);
     target.says(ACCEPT, 200, &json!({ "redirect_to": ONWARDS }));
     target
@@ -234,7 +235,8 @@ async fn a_verification_leads_on_in_the_browser_that_began_it() {
             (format!("/self-service/verification?flow={id}"), String::new())
         };
         let answer = spa.post(&action, &json!({ "method": "code", "code": code, "csrf_token": csrf })).await;
-        let anchor = answer.json()["ui"]["nodes"].as_array().into_iter().flatten().find(|n| n["attributes"]["id"] == "continue").cloned();
+        let anchor =
+            answer.json()["ui"]["nodes"].as_array().into_iter().flatten().find(|n| n["attributes"]["id"] == "continue").cloned();
         let href = anchor.map(|node| node["attributes"]["href"].clone());
         if same {
             assert_eq!(href, Some(json!(ONWARDS)), "{answer:?}");
