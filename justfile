@@ -102,6 +102,7 @@ kills rounds="100" seed="1":
     for trial in '' '--database postgres' '--database postgres --victim postgres'; do \
       tests/load/kill.py --server '{{ server }} serve -c {config} --dev' --progress --rounds {{ rounds }} --seed {{ seed }} $trial; \
     done
+    tests/load/hooks.py --server '{{ server }} serve -c {config} --dev' --rounds {{ rounds }} --seed {{ seed }}
 
 # Kills couriers while their mail server, or service, is at its worst; counts what arrives (needs Debian's postgresql)
 mails count="500" kills="40" seed="1":

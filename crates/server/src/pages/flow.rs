@@ -51,6 +51,9 @@ struct Shown {
     state: FlowState,
     #[serde(default)]
     return_to: Option<String>,
+    /// The OAuth2 server's login that it answers.
+    #[serde(default)]
+    oauth2_login_challenge: Option<String>,
     #[serde(default)]
     refresh: bool,
     #[serde(default)]
@@ -203,7 +206,10 @@ fn actions(cx: &Cx, kind: FlowKind, shown: &Shown) -> Vec<Action> {
     if kind != FlowKind::Verification || shown.state != FlowState::PassedChallenge {
         return Vec::new();
     }
-    let href = return_to::or_global(cx, shown.return_to.as_deref());
+    let href = match form::onwards(&shown.ui) {
+        Some(href) => href.to_owned(),
+        None => return_to::or_global(cx, shown.return_to.as_deref()),
+    };
     vec![Action { class: "primary", href, text: texts::PROCEED }]
 }
 
@@ -211,9 +217,13 @@ fn actions(cx: &Cx, kind: FlowKind, shown: &Shown) -> Vec<Action> {
 async fn links(cx: &Cx, kind: FlowKind, shown: &Shown, is_signed_in: bool) -> Vec<Link> {
     let begin = |kind: FlowKind| {
         let route = cx.public_url(&format!("/self-service/{kind}/browser"));
-        match &shown.return_to {
+        let route = match &shown.return_to {
             Some(return_to) => with_parameter(&route, "return_to", return_to),
             None => route,
+        };
+        match &shown.oauth2_login_challenge {
+            Some(challenge) if kind != FlowKind::Recovery => with_parameter(&route, "login_challenge", challenge),
+            _ => route,
         }
     };
     let mut links = Vec::new();

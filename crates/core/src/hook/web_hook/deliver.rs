@@ -3,7 +3,6 @@
 //! A call is made at least once: it is removed only when its answer is there. A hook that answers with an error, or not at
 //! all, is called again after growing pauses, and given up after [`TRIES`] tries; administrators may ask for it again.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -135,7 +134,7 @@ impl Work for Worker {
         hook_calls::claim(&self.app.store, self.id, self.app.clock.now(), lease, wanted).await
     }
 
-    fn begin(self: Arc<Self>, call: Call) -> impl Future<Output = ()> + Send + 'static {
-        async move { self.handle(&call).await }
+    async fn begin(self: Arc<Self>, call: Call) {
+        self.handle(&call).await;
     }
 }

@@ -46,7 +46,8 @@ impl CredentialKind for Password {
     }
 
     fn usable(&self, credential: &Credential) -> Usable {
-        Usable { first: hash_of(credential).is_some(), second: false }
+        // One that another system knows is a password all the same.
+        Usable { first: hash_of(credential).is_some() || migrate::is_elsewhere(credential), second: false }
     }
 }
 

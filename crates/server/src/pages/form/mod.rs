@@ -295,6 +295,15 @@ pub(super) fn named(ui: &Ui) -> Option<String> {
     names.find_map(|input| input.value.as_ref().map(word).filter(|name| !name.is_empty()))
 }
 
+/// Where the form leads that is done with, if it says so.
+#[must_use]
+pub(super) fn onwards(ui: &Ui) -> Option<&str> {
+    ui.nodes.iter().find_map(|node| match &node.attributes {
+        Attributes::Anchor(anchor) if anchor.id == "continue" => Some(anchor.href.as_str()),
+        _ => None,
+    })
+}
+
 /// The nodes of each group, in the order in which the groups first come.
 fn by_group<'n>(nodes: &[&'n Node]) -> Vec<(Group, Vec<&'n Node>)> {
     let mut groups: Vec<(Group, Vec<&Node>)> = Vec::new();

@@ -13,6 +13,7 @@ mod login_code;
 mod logout;
 mod lookup_secret;
 mod mail_limit;
+mod migration_hook;
 mod negotiation;
 mod notices;
 mod oauth2;

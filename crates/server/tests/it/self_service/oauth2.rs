@@ -248,3 +248,20 @@ async fn a_verification_leads_on_in_the_browser_that_began_it() {
         assert_eq!(target.sent(ACCEPT).len() - before, usize::from(same));
     }
 }
+
+#[tokio::test]
+async fn built_in_pages_carry_the_challenge_and_lead_on() {
+    let target = hydra(false).await;
+    let none = json!({ "ui_url": null });
+    let app = beside(&target, json!({ "selfservice": { "flows": { "login": none, "registration": none } } })).await;
+    let mut browser = Browser::new(&app);
+    let mut page = browser.get("/login?login_challenge=c1").await;
+    for _ in 0..3 {
+        if page.status == 303 {
+            let next = page.location().to_owned();
+            page = browser.get(&next).await;
+        }
+    }
+    let text = String::from_utf8(page.body.to_vec()).unwrap();
+    assert!(text.contains("/self-service/registration/browser?login_challenge=c1"), "{text}");
+}
