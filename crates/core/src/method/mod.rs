@@ -428,6 +428,9 @@ pub trait RegistrationMethod: Send + Sync {
         ui: &mut Ui,
     ) -> Result<(), FlowError>;
 
+    /// Adds its nodes to the first of two steps, for who signs up by it without giving traits before.
+    fn populate_first(&self, _cx: &Cx, _flow: &Flow, _ui: &mut Ui) {}
+
     /// Adds its nodes to a form that goes on with this method alone, besides the traits. `false` if there is none.
     fn populate_alone(&self, _cx: &Cx, _flow: &Flow, _ui: &mut Ui) -> bool {
         false

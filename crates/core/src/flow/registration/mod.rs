@@ -422,7 +422,11 @@ async fn shown(cx: &Cx, flow: &mut Flow) -> Result<Shown, FlowError> {
         (RegistrationStyle::ProfileFirst, false) => RegistrationStage::Profile,
         (RegistrationStyle::ProfileFirst, true) => RegistrationStage::Credential,
     };
-    if stage != RegistrationStage::Profile {
+    if stage == RegistrationStage::Profile {
+        for registration in cx.app.methods.enabled(cx.config()).filter_map(|m| m.registration()) {
+            registration.populate_first(cx, flow, &mut ui);
+        }
+    } else {
         for method in cx.app.methods.enabled(cx.config()) {
             if let Some(registration) = method.registration().filter(|r| r.serves(cx.config())) {
                 registration.populate(cx, stage, &schema, flow, &mut ui).await?;

@@ -36,11 +36,12 @@ impl RegistrationMethod for Oidc {
         _flow: &mut Flow,
         ui: &mut Ui,
     ) -> Result<(), FlowError> {
-        for provider in providers(cx) {
-            let label = message::registration::sign_up_with(name_of(provider, &provider.id), &provider.id);
-            ui.nodes.push(button("provider", provider, label));
-        }
+        offer(cx, ui);
         Ok(())
+    }
+
+    fn populate_first(&self, cx: &Cx, _flow: &Flow, ui: &mut Ui) {
+        offer(cx, ui);
     }
 
     fn populate_alone(&self, cx: &Cx, flow: &Flow, ui: &mut Ui) -> bool {
@@ -84,6 +85,14 @@ impl RegistrationMethod for Oidc {
     async fn resume(&self, cx: &Cx, schema: &IdentitySchema, flow: &mut Flow) -> Result<RegistrationOutcome, FlowError> {
         let typed = Memory::of(flow).trip.and_then(|trip| trip.traits).unwrap_or(Value::Null);
         sign_up(cx, schema, flow, &typed).await
+    }
+}
+
+/// Adds a button for every provider.
+fn offer(cx: &Cx, ui: &mut Ui) {
+    for provider in providers(cx) {
+        let label = message::registration::sign_up_with(name_of(provider, &provider.id), &provider.id);
+        ui.nodes.push(button("provider", provider, label));
     }
 }
 
