@@ -36,11 +36,20 @@ pub fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, JsonError> {
     if depth(text) > MAX_DEPTH {
         return Err(JsonError::TooDeep);
     }
-    let mut reader = serde_json::Deserializer::from_slice(text);
     // Bounded above, and in one pass without recursion.
+    read_back(text).map_err(JsonError::Syntax)
+}
+
+/// Reads what the program has written itself. There is no bound here: what came from outside had to pass one, and may lie a few
+/// levels deeper in what was made of it.
+///
+/// # Errors
+/// If the text is no JSON or has another shape: an older or newer program wrote it, or it is damaged.
+pub fn read_back<T: DeserializeOwned>(text: &[u8]) -> Result<T, serde_json::Error> {
+    let mut reader = serde_json::Deserializer::from_slice(text);
     reader.disable_recursion_limit();
-    let value = T::deserialize(&mut reader).map_err(JsonError::Syntax)?;
-    reader.end().map_err(JsonError::Syntax)?;
+    let value = T::deserialize(&mut reader)?;
+    reader.end()?;
     Ok(value)
 }
 
@@ -76,6 +85,14 @@ mod tests {
         assert!(parse(nested(MAX_DEPTH).as_bytes()).is_ok());
         assert!(matches!(parse(nested(MAX_DEPTH + 1).as_bytes()), Err(JsonError::TooDeep)));
         assert!(matches!(parse("[".repeat(1_000_000).as_bytes()), Err(JsonError::TooDeep)));
+    }
+
+    #[test]
+    fn what_was_taken_can_be_read_back_also_from_further_down() {
+        let deepest = parse(format!("{}{}", "[".repeat(MAX_DEPTH), "]".repeat(MAX_DEPTH)).as_bytes()).unwrap();
+        let kept = serde_json::json!({ "flow": { "traits": deepest } });
+        assert_eq!(read_back::<Value>(kept.to_string().as_bytes()).unwrap(), kept);
+        assert!(read_back::<Value>(b"{} {}").is_err());
     }
 
     #[test]

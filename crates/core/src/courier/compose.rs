@@ -3,6 +3,7 @@
 
 use portcullis_model::clock::Rng;
 use portcullis_model::identity::{Identity, Via};
+use portcullis_model::json;
 use portcullis_model::time::Timestamp;
 use portcullis_store::outbox::{self, Message, MessageStatus, NewMessage};
 use portcullis_store::{Changes, StoreError};
@@ -153,7 +154,7 @@ pub(super) struct Content {
 /// The content of a message, as it was when it was written; `None` if no key opens it.
 pub(super) fn open(keys: &Keyring, id: Uuid, sealed: &[u8]) -> Option<Content> {
     let plain = keys.open(Purpose::Outbox, id.as_bytes(), sealed)?;
-    match serde_json::from_slice(&plain) {
+    match json::read_back(&plain) {
         Ok(Value::Object(mut data)) => {
             let request_headers = data.shift_remove(REQUEST_HEADERS).unwrap_or_else(|| Value::Object(Map::new()));
             Some(Content { data, request_headers })

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use portcullis_core::config::BaseUrl;
 use portcullis_core::outbound::{Client, HeaderValue, Method, OutboundError, Request, Settings, Trust};
+use portcullis_model::json;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 use url::Url;
@@ -110,7 +111,7 @@ impl Admin {
         }
         let at = || self.shown();
         let answer = self.runtime.block_on(self.client.send(request)).map_err(|e| CallError::Unreachable(at(), e))?;
-        let value = if answer.body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&answer.body) };
+        let value = if answer.body.is_empty() { Ok(Value::Null) } else { json::parse(&answer.body) };
         if !answer.is_success() {
             return Err(CallError::Refused(refusal(answer.status, value.ok().as_ref())));
         }

@@ -12,6 +12,7 @@ use portcullis_core::flow::{login, recovery, registration, settings, verificatio
 use portcullis_core::session;
 use portcullis_model::error::ApiError;
 use portcullis_model::flow::{FlowKind, FlowState};
+use portcullis_model::json;
 use portcullis_model::session::Aal;
 use portcullis_model::time::Timestamp;
 use serde::Deserialize;
@@ -68,7 +69,7 @@ pub(super) async fn page(cx: &Cx, kind: FlowKind) -> Response {
     let reply = fetch(&ask(cx, &[("id", id)]), kind).await;
     let shown = match reply.body {
         Body::Json(json) => serde_json::from_value::<Shown>(json),
-        Body::Written(json) => serde_json::from_slice(&json),
+        Body::Written(text) => json::read_back(&text),
         Body::Location(location) => return reply::redirect(303, &location),
         Body::Error(error) => return refused(cx, kind, id, &error),
         Body::Empty => return problem::of(cx, &ApiError::internal(), None),

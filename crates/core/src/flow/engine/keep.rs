@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use portcullis_model::error::ApiError;
 use portcullis_model::flow::{Flow, FlowKind};
+use portcullis_model::json;
 use portcullis_store::{Changes, flows};
 use serde_json::Value;
 use uuid::Uuid;
@@ -40,7 +41,7 @@ pub async fn load(cx: &Cx, kind: FlowKind, id: Uuid) -> Result<Option<Loaded>, A
     let row = flows::get(cx.store(), id).await.map_err(|e| store_error(&e))?;
     Ok(row.filter(|row| row.kind == kind).and_then(|row| {
         let plain = cx.keys().open(Purpose::FlowDetail, id.as_bytes(), &row.sealed)?;
-        let flow = serde_json::from_slice(&plain).ok()?;
+        let flow = json::read_back(&plain).ok()?;
         Some(Loaded { flow, version: row.version })
     }))
 }

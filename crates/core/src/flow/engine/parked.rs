@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use portcullis_model::clock::random_text;
 use portcullis_model::error::ApiError;
 use portcullis_model::flow::{Flow, FlowType};
+use portcullis_model::json;
 use portcullis_model::session::{Aal, Session};
 use portcullis_model::time::Timestamp;
 use portcullis_store::{Changes, parked};
@@ -95,7 +96,7 @@ pub async fn unpark(cx: &Cx, flow: &Flow, session: &Session) -> Result<Option<Pa
     let waiting = cx
         .keys()
         .open(Purpose::ParkedSubmit, flow.id.as_bytes(), &row.sealed)
-        .and_then(|plain| serde_json::from_slice::<Waiting>(&plain).ok());
+        .and_then(|plain| json::read_back::<Waiting>(&plain).ok());
     Ok(waiting.map(|Waiting { change, aal }| Parked {
         change,
         since: row.created_at,

@@ -5,7 +5,7 @@
 
 use portcullis_model::flow::Flow;
 use portcullis_model::identity::{IdentityWithCredentials, VerifiableAddress, Via};
-use portcullis_model::message;
+use portcullis_model::{json, message};
 use portcullis_store::{Changes, StoreError, identities, parked, sessions};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -119,7 +119,7 @@ async fn changed(
 ) -> Result<Option<(IdentityWithCredentials, Vec<u8>)>, FlowError> {
     let Some(row) = parked::get(cx.store(), flow_id).await.map_err(FlowError::Store)? else { return Ok(None) };
     let opened = cx.keys().open(Purpose::ParkedSubmit, flow_id.as_bytes(), &row.sealed);
-    let Some(waiting) = opened.and_then(|plain| serde_json::from_slice::<Waiting>(&plain).ok()) else { return Ok(None) };
+    let Some(waiting) = opened.and_then(|plain| json::read_back::<Waiting>(&plain).ok()) else { return Ok(None) };
     let session = sessions::get(cx.store(), waiting.session_id).await.map_err(FlowError::Store)?;
     let lives = session.is_some_and(|(s, _)| s.is_alive(cx.now) && s.identity_id == who.identity.id);
     if !lives || row.identity_id != who.identity.id || cx.now >= row.expires_at || who.identity.traits != waiting.from {

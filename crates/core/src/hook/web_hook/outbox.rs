@@ -1,6 +1,7 @@
 //! Calls that are owed: what is told to whom, sealed in a row of `hook_calls`.
 
 use portcullis_model::flow::FlowKind;
+use portcullis_model::json;
 use portcullis_model::time::Timestamp;
 use portcullis_store::Changes;
 use portcullis_store::hook_calls::{self, Call, CallStatus, NewCall};
@@ -51,7 +52,7 @@ impl Job {
     /// The job of a row; `None` if no key opens it.
     pub(super) fn open(keys: &Keyring, call: &Call) -> Option<Self> {
         let plain = keys.open(Purpose::Outbox, call.id.as_bytes(), &call.sealed_data)?;
-        serde_json::from_slice(&plain).ok()
+        json::read_back(&plain).ok()
     }
 
     /// The hook as it is configured now, by its name in its place, so that a corrected address or key counts for what waits;

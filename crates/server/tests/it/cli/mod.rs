@@ -64,6 +64,14 @@ fn identities_over_the_admin_api() {
     assert_eq!((one["traits"]["email"].as_str(), one["state"].as_str()), (Some("one@example.org"), Some("active")));
     let id = one["id"].as_str().unwrap();
 
+    // The server keeps what is nested far deeper than usual, and so the program must read it.
+    let nested = format!("{}{}", "[".repeat(400), "]".repeat(400));
+    let mut deep = json!({ "schema_id": "default", "traits": { "email": "deep@example.org" } });
+    deep["metadata_public"] = portcullis_model::json::parse(nested.as_bytes()).unwrap();
+    assert_eq!(server.post("/admin/identities", &deep).0, 201);
+    let listed = run(&["list", "identities", "--format", "json"]).done().out;
+    assert!(listed.contains("deep@example.org") && listed.matches("[").count() >= 400, "{listed}");
+
     // Of several, those that can be made are made; each that cannot is named by file and place.
     let several =
         json!([identity("two@example.org"), identity("one@example.org"), identity("nobody"), identity("three@example.org")]);
