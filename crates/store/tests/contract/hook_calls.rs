@@ -36,7 +36,10 @@ async fn a_call_is_owed_until_it_was_made() {
         assert_eq!((stored.sealed_data, stored.error), (vec![0, 1], None));
 
         let claimed = hook_calls::claim(&store, worker, at(1), LEASE, 10).await.expect("claimed");
-        assert_eq!(claimed.iter().map(|c| (c.id, c.send_count, c.status)).collect::<Vec<_>>(), [(call.id, 1, CallStatus::Processing)]);
+        assert_eq!(
+            claimed.iter().map(|c| (c.id, c.send_count, c.status)).collect::<Vec<_>>(),
+            [(call.id, 1, CallStatus::Processing)]
+        );
         assert_eq!(hook_calls::claim(&store, other, at(2), LEASE, 10).await, Ok(vec![]));
         assert!(is_conflict(&commit(&store, |c| hook_calls::made(c, call.id, other)).await), "it is another worker's");
 
