@@ -4,17 +4,12 @@ import { createHmac } from "node:crypto";
 import { after, before, test } from "node:test";
 import { launch } from "./browser.js";
 import { FIRST_PASSWORD, arrive, field, heading, password, press, signIn, signUp } from "./person.js";
-import { start } from "./server.js";
+import { relyingParty, start } from "./server.js";
 
 let server;
 let browser;
 
 before(async () => {
-  const relyingParty = (method) => ({
-    [`SELFSERVICE_METHODS_${method}_ENABLED`]: "true",
-    [`SELFSERVICE_METHODS_${method}_CONFIG_RP_ID`]: "localhost",
-    [`SELFSERVICE_METHODS_${method}_CONFIG_RP_DISPLAY_NAME`]: "Portcullis",
-  });
   server = await start({
     dev: true,
     settings: (port) => ({

@@ -26,6 +26,13 @@ async function freePort(wanted) {
 /** Variables for `--dev` with which a password takes next to no time. */
 const QUICK = { HASHERS_ALGORITHM: "bcrypt", HASHERS_BCRYPT_COST: "4" };
 
+/** Variables that switch a kind of keys on, bound to this machine's name. */
+export const relyingParty = (method) => ({
+  [`SELFSERVICE_METHODS_${method}_ENABLED`]: "true",
+  [`SELFSERVICE_METHODS_${method}_CONFIG_RP_ID`]: "localhost",
+  [`SELFSERVICE_METHODS_${method}_CONFIG_RP_DISPLAY_NAME`]: "Portcullis",
+});
+
 /**
  * Starts `portcullis serve`, with the usual ports if they are free.
  * `settings` gives further variables of its environment, from the public port; `dev`: in development mode.

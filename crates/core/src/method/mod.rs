@@ -259,7 +259,7 @@ pub trait LoginMethod: Send + Sync {
     async fn populate(&self, cx: &Cx, stage: LoginStage<'_>, flow: &mut Flow, ui: &mut Ui) -> Result<(), FlowError>;
 
     /// Adds its nodes to the first form of identifier-first sign-in, which asks who somebody is.
-    fn populate_unidentified(&self, _cx: &Cx, _flow: &Flow, _ui: &mut Ui) {}
+    fn populate_unidentified(&self, _cx: &Cx, _flow: &mut Flow, _ui: &mut Ui) {}
 
     /// Whether the method itself makes sure that a submit is the browser's own, so that no anti-CSRF token is asked for.
     fn guards_itself(&self, _form: &Form) -> bool {

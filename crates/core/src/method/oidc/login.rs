@@ -44,7 +44,7 @@ impl LoginMethod for Oidc {
         Ok(())
     }
 
-    fn populate_unidentified(&self, cx: &Cx, flow: &Flow, ui: &mut Ui) {
+    fn populate_unidentified(&self, cx: &Cx, flow: &mut Flow, ui: &mut Ui) {
         offer(cx, flow, None, ui);
     }
 

@@ -25,8 +25,12 @@ impl LoginMethod for Passkey {
         level == Aal::Aal1
     }
 
+    /// Whoever has a passkey need not say who they are.
+    fn populate_unidentified(&self, cx: &Cx, flow: &mut Flow, ui: &mut Ui) {
+        show(cx, flow, None, ui);
+    }
+
     async fn populate(&self, cx: &Cx, stage: LoginStage<'_>, flow: &mut Flow, ui: &mut Ui) -> Result<(), FlowError> {
-        let Some(site) = site(cx) else { return Ok(()) };
         // Somebody known has passkeys that can be named; anybody else's are found by the authenticator.
         let known = match stage {
             LoginStage::First => {
@@ -43,21 +47,7 @@ impl LoginMethod for Passkey {
             }
             LoginStage::Second(_) => return Ok(()),
         };
-        let pending = Pending::begin(cx, flow, ID, || None);
-        let user_verification = &config(cx).authenticator_selection.user_verification;
-        let keys = known.into_iter().flat_map(passkeys);
-        let options = webauthn::request(&site, user_verification, config(cx).timeouts.login, &pending.challenge(), keys);
-        webauthn::script_node(cx, flow, ui);
-        let label = message::login::sign_in_with_passkey();
-        ui.nodes.push(webauthn::trigger(flow, GROUP, "passkey_login_trigger", Trigger::UsePasskey, label).value("".into()));
-        let is_native = flow.is_native();
-        ui.nodes.push(hidden(GROUP, LOGIN).with_input(|input| {
-            if known.is_none() {
-                input.onload = (!is_native).then(|| format!("window.{}()", Trigger::Autofill.name()));
-                input.onload_trigger = Some(Trigger::Autofill.name().to_owned());
-            }
-        }));
-        ui.nodes.push(hidden(GROUP, "passkey_challenge").value(options.to_string().into()));
+        show(cx, flow, known, ui);
         Ok(())
     }
 
@@ -100,6 +90,26 @@ impl LoginMethod for Passkey {
         let proof = AuthenticationMethod::new(ID, Aal::Aal1, cx.now);
         Ok(LoginOutcome::Proved(Box::new(Proved { who, proof, changes, best_effort: Changes::new() })))
     }
+}
+
+/// Asks for a passkey: any that the authenticator finds, or one of somebody known.
+fn show(cx: &Cx, flow: &mut Flow, known: Option<&IdentityWithCredentials>, ui: &mut Ui) {
+    let Some(site) = site(cx) else { return };
+    let pending = Pending::begin(cx, flow, ID, || None);
+    let user_verification = &config(cx).authenticator_selection.user_verification;
+    let keys = known.into_iter().flat_map(passkeys);
+    let options = webauthn::request(&site, user_verification, config(cx).timeouts.login, &pending.challenge(), keys);
+    webauthn::script_node(cx, flow, ui);
+    let label = message::login::sign_in_with_passkey();
+    ui.nodes.push(webauthn::trigger(flow, GROUP, "passkey_login_trigger", Trigger::UsePasskey, label).value("".into()));
+    let is_native = flow.is_native();
+    ui.nodes.push(hidden(GROUP, LOGIN).with_input(|input| {
+        if known.is_none() {
+            input.onload = (!is_native).then(|| format!("window.{}()", Trigger::Autofill.name()));
+            input.onload_trigger = Some(Trigger::Autofill.name().to_owned());
+        }
+    }));
+    ui.nodes.push(hidden(GROUP, "passkey_challenge").value(options.to_string().into()));
 }
 
 fn passkeys(who: &IdentityWithCredentials) -> impl Iterator<Item = Key<'_>> {

@@ -189,3 +189,15 @@ async fn one_assertion_of_a_passkey_is_good_for_one_of_64() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn where_the_identifier_is_asked_first_a_passkey_needs_none() {
+    let mut config = keys(false);
+    config["selfservice"]["flows"]["login"] = json!({ "style": "identifier_first" });
+    let app = TestApp::with(config).await;
+    let mut key = SecurityKey::new();
+    sign_up(&app, &mut key, &ada()).await;
+    let mut spa = Spa::new(&app);
+    assert_eq!(key.sign_in(&mut spa).await.status, 200);
+    assert_eq!(who(&mut spa).await, json!(ada().email));
+}
