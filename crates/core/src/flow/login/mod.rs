@@ -2,9 +2,14 @@
 //!
 //! `begin`, `fetch` and `submit` follow the documented order of checks; [`conclude`] turns a proof into a session.
 
+mod arrival;
 mod conclude;
+mod form;
 mod identifier_first;
 pub mod trial;
+
+pub(super) use arrival::{come_back, instead_of_registration, to_join};
+use form::shown;
 
 use std::collections::BTreeMap;
 
@@ -13,19 +18,17 @@ use portcullis_model::flow::{Detail, Flow, FlowKind, FlowState, FlowType};
 use portcullis_model::identity::IdentityWithCredentials;
 use portcullis_model::message;
 use portcullis_model::session::Aal;
-use portcullis_model::ui::{Ui, order};
 use portcullis_store::{Changes, StoreError, identities};
 use serde_json::Value;
 use url::form_urlencoded;
 
-use super::callback::{self, Traveller};
+use super::callback;
 use super::engine::{self, FlowError, Form, Loaded, Reply, Shown, Unreadable, answer_error, csrf, return_to, store_error};
 use super::registration;
 use crate::app::Cx;
-use crate::config::flows::LoginStyle;
 use crate::courier;
 use crate::credential::mail_limit;
-use crate::method::{Arranged, Journey, LoginOutcome, LoginStage, Method, Standing};
+use crate::method::{Journey, LoginOutcome, Method};
 use crate::oauth2::{self, LoginRequest};
 use crate::session::{self, Current};
 
@@ -77,7 +80,7 @@ async fn try_begin(cx: &Cx, flow_type: FlowType) -> Result<Reply, ApiError> {
     }
     let exchange_code = engine::exchange_code(cx, &mut flow);
     explain(&mut flow, current.as_ref());
-    carry(cx, current.as_ref(), &mut flow).await?;
+    arrival::carry(cx, current.as_ref(), &mut flow).await?;
     let who = who(cx, current.as_ref()).await?;
     let mut changes = Changes::new();
     begin_second(cx, who.as_ref(), current.as_ref(), &mut flow, &mut changes).await.map_err(engine::plain)?;
@@ -208,89 +211,6 @@ async fn try_submit(cx: &Cx) -> Result<Reply, ApiError> {
     }
     let judged = submit.judge().await;
     Ok(submit.answer(judged).await)
-}
-
-/// Goes on with the flow of somebody who comes back from another site.
-pub(super) async fn come_back(cx: &Cx, mut loaded: Loaded, (method, journey): Traveller<'_>) -> Result<Reply, ApiError> {
-    if let Some((_, trial, _)) = trial::of(cx, &loaded.flow) {
-        return trial::come_back(cx, loaded, journey, trial).await;
-    }
-    // The browser that brings something to a native app may be signed in as anybody.
-    let current = if loaded.flow.is_native() { None } else { session::current(cx).await? };
-    let (_, refresh) = asked_for(&loaded.flow);
-    let standing = journey.end(cx, &mut loaded.flow)?;
-    if current.is_some() && (!refresh || standing == Standing::HasEnded) {
-        return Ok(Reply::see_other(return_to::or_global(cx, loaded.flow.return_to.as_deref())));
-    }
-    if standing == Standing::HasEnded {
-        return Err(callback::used_up());
-    }
-    let who = who(cx, current.as_ref()).await?;
-    let transient_payload = journey.transient_payload(&loaded.flow);
-    let mut submit = Submit { cx, current, loaded, who, transient_payload, came_back: true };
-    if submit.loaded.flow.is_expired(cx.now) {
-        return Ok(submit.replace_expired().await);
-    }
-    if !engine::save_unchanged(cx, &submit.loaded).await? {
-        return Err(callback::used_up());
-    }
-    submit.loaded.version += 1;
-    let judged = submit.go_on(method, journey).await;
-    Ok(submit.answer(judged).await)
-}
-
-/// Signs in whoever wanted to sign up and has an account: a flow of signing in takes the place of that of signing up.
-pub(super) async fn instead_of_registration(
-    cx: &Cx,
-    old: &Flow,
-    method: &dyn Method,
-    transient_payload: Option<Value>,
-    came_back: bool,
-) -> Result<Reply, FlowError> {
-    let login = method.login().ok_or_else(no_method)?;
-    let flow = in_place_of(cx, old, method);
-    engine::insert_new(cx, &flow).await.map_err(FlowError::api)?;
-    let loaded = Loaded { flow, version: 1 };
-    let mut submit = Submit { cx, current: None, loaded, who: None, transient_payload, came_back };
-    let judged = match login.resume(cx, &mut submit.loaded.flow, None).await {
-        Ok(LoginOutcome::Proved(proved)) => conclude::conclude(&mut submit, method.id(), *proved).await,
-        Ok(_) => Err(FlowError::tell(message::validation::generic("the account has changed meanwhile; try again"))),
-        Err(error) => Err(error),
-    };
-    Ok(submit.answer(judged).await)
-}
-
-/// A flow of signing in to an account to which something of `method` may be joined then, in place of another flow: saved, with
-/// what that says.
-pub(super) async fn to_join(
-    cx: &Cx,
-    old: &Flow,
-    method: &dyn Method,
-    told: message::Message,
-    came_back: bool,
-) -> Result<Reply, FlowError> {
-    let mut flow = in_place_of(cx, old, method);
-    flow.notes.tell(told);
-    engine::insert_new(cx, &flow).await.map_err(FlowError::api)?;
-    let json = if came_back { cx.request.wants_json() } else { engine::takes_json(cx, flow.flow_type) };
-    if json {
-        return Ok(engine::see_instead(cx, &flow, true));
-    }
-    let page = match flow.is_native() {
-        true => callback::to_app(cx, flow.return_to.as_deref(), "flow", &flow.id.to_string()),
-        false => engine::page_of(cx, &flow),
-    };
-    Ok(Reply::see_other(engine::with_parameter(&page, "no_org_ui", "true")))
-}
-
-/// A flow of signing in that takes the place of another one, with what a method remembers of that. The browser stays the same.
-fn in_place_of(cx: &Cx, old: &Flow, method: &dyn Method) -> Flow {
-    let schema = match &old.detail {
-        Detail::Registration { schema, .. } | Detail::Login { schema, .. } => schema.clone(),
-        _ => None,
-    };
-    let detail = Detail::Login { requested_aal: Aal::Aal1, refresh: false, schema, identifier: None };
-    engine::in_place_of(cx, old, method.id(), detail)
 }
 
 /// A submit that got past the checks of flow and session.
@@ -517,76 +437,6 @@ fn method_of<'a>(cx: &'a Cx, flow: &Flow, form: &Form) -> Result<&'a dyn Method,
     Ok(method)
 }
 
-/// The form of a login flow. `who`: whoever is to prove themselves again.
-async fn shown(cx: &Cx, flow: &mut Flow, who: Option<&IdentityWithCredentials>) -> Result<Shown, FlowError> {
-    let mut ui = engine::ui_for(cx, flow);
-    if let Some(arranged) = populate_waiting(cx, flow, &mut ui).await? {
-        engine::dress(flow, &mut ui);
-        if arranged == Arranged::ToSort {
-            order::sort_login(&mut ui);
-        }
-        return Ok(Shown::plain(ui));
-    }
-    let (level, refresh) = asked_for(flow);
-    let identified = identifier_first::identified(cx, flow).await?;
-    let all = cx.app.methods.enabled(cx.config()).filter_map(|m| m.login());
-    let joins: Vec<_> = all.filter(|login| login.is_joining(flow)).collect();
-    let stage = match (level, refresh, who) {
-        (Aal::Aal2, _, Some(who)) => Some(LoginStage::Second(who)),
-        (_, true, Some(who)) => Some(LoginStage::Refresh(who)),
-        _ if !joins.is_empty() => Some(LoginStage::First),
-        _ if cx.config().selfservice.flows.login.style == LoginStyle::IdentifierFirst => match &identified {
-            Some(identified) => {
-                identifier_first::push_told(cx, flow, &identified.identifier, &mut ui);
-                Some(LoginStage::Identified { identifier: &identified.identifier, who: identified.who.as_ref() })
-            }
-            None => {
-                identifier_first::push_question(cx, flow, &mut ui);
-                for login in cx.app.methods.enabled(cx.config()).filter_map(|m| m.login()) {
-                    login.populate_unidentified(cx, flow, &mut ui);
-                }
-                None
-            }
-        },
-        _ => Some(LoginStage::First),
-    };
-    if let Some(stage) = stage {
-        for method in cx.app.methods.enabled(cx.config()) {
-            if let Some(login) = method.login()
-                && login.serves(cx.config(), level)
-            {
-                login.populate(cx, stage, flow, &mut ui).await?;
-            }
-        }
-    }
-    // Apps have no use for a token without anything to send it with.
-    if flow.is_native() && ui.nodes.len() == 1 {
-        ui.nodes.clear();
-    }
-    engine::dress(flow, &mut ui);
-    for login in joins.into_iter().filter(|_| level == Aal::Aal1) {
-        login.adjust(cx, flow, &mut ui);
-    }
-    order::sort_login(&mut ui);
-    if identified.is_some_and(|identified| identified.who.is_some()) {
-        order::providers_last(&mut ui);
-    }
-    Ok(Shown::plain(ui))
-}
-
-/// The form of the method whose challenge waits for an answer, or has got it; `None` if none does.
-async fn populate_waiting(cx: &Cx, flow: &Flow, ui: &mut Ui) -> Result<Option<Arranged>, FlowError> {
-    let was_sent = matches!(flow.state, FlowState::SentEmail | FlowState::PassedChallenge);
-    let waits = |method: &&dyn Method| match flow.active.as_deref() {
-        Some(active) if was_sent => active == method.id(),
-        _ => !was_sent && method.login().is_some_and(|login| login.stands_alone(cx, flow)),
-    };
-    match cx.app.methods.enabled(cx.config()).find(waits).and_then(|m| m.login()) {
-        Some(login) => login.populate_waiting(cx, flow, ui).await,
-        None => Ok(None),
-    }
-}
-
 /// Lets the methods of second factors do what they do when a flow begins.
 async fn begin_second(
     cx: &Cx,
@@ -599,18 +449,6 @@ async fn begin_second(
     for method in cx.app.methods.enabled(cx.config()) {
         if let Some(login) = method.login().filter(|login| login.serves(cx.config(), Aal::Aal2)) {
             login.begin_second(cx, who, &current.session, flow, changes).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Takes what waits for the second factor of whoever is signed in out of the flow of their first one.
-async fn carry(cx: &Cx, current: Option<&Current>, flow: &mut Flow) -> Result<(), ApiError> {
-    let after = cx.request.parameter("after").and_then(|id| uuid::Uuid::parse_str(id).ok());
-    let ((Aal::Aal2, _), Some(current), Some(after)) = (asked_for(flow), current, after) else { return Ok(()) };
-    if let Some(before) = engine::load(cx, FlowKind::Login, after).await? {
-        for login in cx.app.methods.enabled(cx.config()).filter_map(|m| m.login()) {
-            login.carry(&before.flow, current.session.id, flow);
         }
     }
     Ok(())

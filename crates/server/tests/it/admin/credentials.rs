@@ -43,7 +43,7 @@ async fn where_codes_sign_people_in_a_password_may_go() {
 
 #[tokio::test]
 async fn of_two_social_links_deleted_at_once_one_stays() {
-    let app = TestApp::new().await;
+    let app = TestApp::with(json!({ "selfservice": { "methods": { "oidc": { "enabled": true } } } })).await;
     let admin = Admin::new(&app);
     let links = json!([{ "provider": "hub", "subject": "1" }, { "provider": "lab", "subject": "2" }]);
     let body = json!({ "traits": { "email": "a@example.org" }, "credentials": { "oidc": { "config": { "providers": links } } } });
