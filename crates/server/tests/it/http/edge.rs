@@ -103,9 +103,7 @@ async fn unclean_paths_lead_to_the_clean_one() {
 #[tokio::test]
 async fn bodies_over_five_mebibytes_are_refused() {
     let app = TestApp::new().await;
-    for (port, path, too_large) in
-        [(Port::Public, "/self-service/login?flow=x", 413), (Port::Admin, "/admin/identities", 400)]
-    {
+    for (port, path, too_large) in [(Port::Public, "/self-service/login?flow=x", 413), (Port::Admin, "/admin/identities", 400)] {
         for (size, status) in [(MAX_BODY + 1, too_large), (MAX_BODY, 400)] {
             let body = Bytes::from(vec![b' '; size]);
             let request =
