@@ -8,6 +8,7 @@ use hyper::body::Body;
 use portcullis_model::error::ApiError;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::ports::Port;
 use super::reply::{self, Response};
 
 /// The largest body of a request: 5 MiB.
@@ -43,9 +44,11 @@ pub enum BodyError {
 impl BodyError {
     /// The answer. The connection cannot be used again, since the rest of the body may still be under way.
     #[must_use]
-    pub fn response(self) -> Response {
+    pub fn response(self, port: Port) -> Response {
         let mut error = ApiError::new(
             match self {
+                // What the admin port's clients know, for whatever is wrong with a body.
+                Self::TooLarge if port == Port::Admin => 400,
                 Self::TooLarge => 413,
                 Self::TooSlow => 408,
                 Self::Broken => 400,
@@ -168,7 +171,7 @@ mod tests {
         assert_eq!(bodies.read(body(0), patience).await.unwrap().bytes.len(), 0, "nothing takes no room");
         drop((first, second));
         assert_eq!(bodies.read(body(4096), patience).await.unwrap().bytes.len(), 4096);
-        let refused = BodyError::Busy.response();
+        let refused = BodyError::Busy.response(Port::Public);
         assert_eq!((refused.status().as_u16(), refused.headers()["retry-after"].as_bytes()), (503, &b"1"[..]));
     }
 

@@ -182,7 +182,7 @@ impl Edge {
         }
         let mut body = match self.bodies(port).read(body, patience).await {
             Ok(body) => body,
-            Err(error) => return Answered::of(Some(place.pattern), error.response()),
+            Err(error) => return Answered::of(Some(place.pattern), error.response(port)),
         };
         let request_bytes = body.bytes.len() as u64;
         let bytes = std::mem::take(&mut body.bytes);

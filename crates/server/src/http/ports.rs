@@ -23,13 +23,13 @@ impl Port {
     }
 }
 
-/// Rows of the public port that belong to the admin port.
+/// Rows of the public port that belong to the admin port: all about identities but the batch, and what else clients look for
+/// here.
 #[must_use]
 pub fn admin_rows() -> Vec<Row> {
     let both = [
         (Methods::GET, "/identities", "/admin/identities"),
         (Methods::POST, "/identities", "/admin/identities"),
-        (Methods::PATCH, "/identities", "/admin/identities"),
         (Methods::GET, "/identities/{}", "/admin/identities/{}"),
         (Methods::PUT, "/identities/{}", "/admin/identities/{}"),
         (Methods::PATCH, "/identities/{}", "/admin/identities/{}"),
