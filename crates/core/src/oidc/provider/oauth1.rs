@@ -172,9 +172,9 @@ mod tests {
         ];
         let signed = signature(
             "POST",
-            "https://api.twitter.com/1.1/statuses/update.json",
+            "https://api.x.com/1.1/statuses/update.json",
             &parameters,
-            "kAcSOqF21Fu85e7zjz7ZN2U4ZRhF3WpwPaT9oD0o",
+            "kAcSOqF21Fu85e7zjz7ZN2U4ZRhfV3WpwPAoE3Z7kBw",
             "LswwdoUaIvS8ltyTt5jkRh4J50vUPVVHtR2YPi5kE",
         );
         assert_eq!(signed, "Ls93hJiZbQ3akF3HF3x1Bz8/zU4=");

@@ -27,7 +27,7 @@ pub(super) struct Ended {
 
 impl Ended {
     pub(super) fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {self:?}"))
+        portcullis_model::json::parse(self.out.as_bytes()).unwrap_or_else(|e| panic!("{e}: {self:?}"))
     }
 
     /// It failed, in words that contain all of these, the last line being the reason, and without a panic.

@@ -33,12 +33,15 @@ async fn rotated_keys_are_picked_up() {
     assert_eq!(provider.asked("/jwks"), 2);
 }
 
+/// What makes an ID token of claims.
+type Forge = Box<dyn Fn(&Value) -> String + Send>;
+
 #[tokio::test]
 async fn the_algorithm_is_the_issuers_and_the_key_is_no_secret() {
     let provider = Provider::start().await;
     let app = two(&provider).await;
     let public = provider.public_key();
-    let forgeries: Vec<(&str, Box<dyn Fn(&Value) -> String + Send>)> = vec![
+    let forgeries: Vec<(&str, Forge)> = vec![
         ("no signature", Box::new(|claims| unsigned(&json!({ "alg": "none" }), claims, |_| Vec::new()))),
         ("no signature, in capitals", Box::new(|claims| unsigned(&json!({ "alg": "NONE" }), claims, |_| Vec::new()))),
         ("an empty signature", Box::new(|claims| unsigned(&json!({ "alg": "ES256", "kid": "first" }), claims, |_| Vec::new()))),
