@@ -88,6 +88,10 @@ bench seconds="10" connections="32" program="target/dist/portcullis":
 storm *args:
     tests/load/sign_in_storm.py --server 'target/dist/portcullis serve -c {config}' {{ args }}
 
+# What second factors cost (needs python3)
+second-factors *args:
+    tests/load/second_factors.py --server 'target/dist/portcullis serve -c {config} --dev' {{ args }}
+
 # How long whoami takes beside 10,000 idle connections, and beside 1,000 clients that send too slowly (needs python3)
 connections *args:
     tests/load/connections.py --server 'target/dist/portcullis serve -c {config}' {{ args }}

@@ -2,7 +2,7 @@
 //!
 //! There are three kinds. Those that decide are asked before anything is saved. Those that are awaited are called when it is
 //! saved, while the client waits; until they were called, that is written down as owed. Those whose answer is ignored are
-//! only written down: [`deliver`] calls them, beside requests, at least once. At sign-in nothing is saved before all hooks
+//! only written down: [`deliver()`] calls them, beside requests, at least once. At sign-in nothing is saved before all hooks
 //! but the last kind were called; and a verification cannot be refused any more, as it is recorded.
 
 mod answer;

@@ -71,6 +71,9 @@ fn identities_over_the_admin_api() {
     assert_eq!(server.post("/admin/identities", &deep).0, 201);
     let listed = run(&["list", "identities", "--format", "json"]).done().out;
     assert!(listed.contains("deep@example.org") && listed.matches("[").count() >= 400, "{listed}");
+    let listed = portcullis_model::json::parse(listed.as_bytes()).unwrap();
+    let deep = listed["identities"].as_array().unwrap().iter().find(|who| who["traits"] == deep["traits"]).unwrap();
+    run(&["delete", "identity", deep["id"].as_str().unwrap()]).done();
 
     // Of several, those that can be made are made; each that cannot is named by file and place.
     let several =
