@@ -23,20 +23,10 @@ async fn page(cx: &Cx) -> Result<Reply, ApiError> {
     let request = &cx.request;
     let status = request.parameter("status").map(status).transpose()?;
     let size = SIZES.of_keyset(request, "page_size")?;
-    let after = match request.parameter("page_token") {
-        None => None,
-        Some(text) => Some(
-            paging::read_token(cx, PATH, text)
-                .and_then(|plain| Uuid::parse_str(&plain).ok())
-                .ok_or_else(|| ApiError::bad_request("This page token was not given out by this server."))?,
-        ),
-    };
+    let after = paging::after(cx, PATH)?;
     let found = hook_calls::list(cx.store(), status, after, size.saturating_add(1)).await;
     let mut found = found.map_err(|e| store_error(&e))?;
-    let size_of_page = usize::try_from(size).unwrap_or(usize::MAX);
-    let more = found.len() > size_of_page;
-    found.truncate(size_of_page);
-    let next = found.last().filter(|_| more).map(|call| paging::token(cx, PATH, &call.id.to_string()));
+    let next = paging::cut(cx, PATH, &mut found, size, |call| call.id);
     let shown: Vec<_> = found.iter().map(hook::view).collect();
     let reply = Reply { status: 200, body: Body::written(&shown), ..Reply::no_content() };
     Ok(paging::keyset_links(reply, PATH, request, size, None, next.as_deref()))

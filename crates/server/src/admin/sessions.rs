@@ -92,18 +92,9 @@ async fn all(cx: &Cx) -> Result<Reply, ApiError> {
     let request = &cx.request;
     let (expand, active) = (expand(request)?, active(request)?);
     let size = SIZES.of_keyset(request, "page_size")?;
-    let after = match request.parameter("page_token") {
-        None => None,
-        Some(text) => Some(
-            paging::read_token(cx, PATH, text)
-                .and_then(|plain| Uuid::parse_str(&plain).ok())
-                .ok_or_else(|| ApiError::bad_request("This page token was not given out by this server."))?,
-        ),
-    };
+    let after = paging::after(cx, PATH)?;
     let mut found = sessions::list_all(cx.store(), active, cx.now, after, size + 1).await.map_err(|e| store_error(&e))?;
-    let more = found.len() > size as usize;
-    found.truncate(size as usize);
-    let next = found.last().filter(|_| more).map(|(s, _)| paging::token(cx, PATH, &s.id.to_string()));
+    let next = paging::cut(cx, PATH, &mut found, size, |(session, _)| session.id);
     let show = |(session, identity): &(Session, Identity)| {
         let mut out = view::session(cx, session);
         if !expand.devices {

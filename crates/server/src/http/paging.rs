@@ -8,6 +8,7 @@ use portcullis_core::flow::engine::{Body, Reply, Request};
 use portcullis_model::error::ApiError;
 use serde_json::Value;
 use url::form_urlencoded;
+use uuid::Uuid;
 
 /// Bounds of a page's size.
 #[derive(Clone, Copy)]
@@ -40,6 +41,24 @@ impl Sizes {
             _ => self.default,
         }
     }
+}
+
+/// The entry that the page before ended with, by the request's `page_token`; `None` for the first page.
+///
+/// # Errors
+/// 400 if the token was not given out for this list.
+pub fn after(cx: &Cx, path: &str) -> Result<Option<Uuid>, ApiError> {
+    let Some(text) = cx.request.parameter("page_token") else { return Ok(None) };
+    let id = read_token(cx, path, text).and_then(|plain| Uuid::parse_str(&plain).ok());
+    id.map(Some).ok_or_else(|| ApiError::bad_request("This page token was not given out by this server."))
+}
+
+/// Cuts what was read, which is one more than a page if there are more, to the page; gives the token of the next one.
+pub fn cut<T>(cx: &Cx, path: &str, found: &mut Vec<T>, size: u32, id: impl Fn(&T) -> Uuid) -> Option<String> {
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let more = found.len() > size;
+    found.truncate(size);
+    found.last().filter(|_| more).map(|last| token(cx, path, &id(last).to_string()))
 }
 
 /// How many entries of a list are written before others get their turn: about a quarter of a millisecond.

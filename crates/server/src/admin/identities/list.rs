@@ -55,19 +55,10 @@ async fn run(cx: &Cx) -> Result<Reply, ApiError> {
 
     let size_name = if paging::has(request, "page_size") { "page_size" } else { "per_page" };
     let size = SIZES.of_keyset(request, size_name)?;
-    let after = match request.parameter("page_token") {
-        None => None,
-        Some(token) => Some(
-            paging::read_token(cx, PATH, token)
-                .and_then(|text| Uuid::parse_str(&text).ok())
-                .ok_or_else(|| ApiError::bad_request("This page token was not given out by this server."))?,
-        ),
-    };
+    let after = paging::after(cx, PATH)?;
     let page = Page { after, limit: size + 1 };
     let mut found = identities::list(cx.store(), &filter, page, with_credentials).await.map_err(|e| store_error(&e))?;
-    let more = found.len() > size as usize;
-    found.truncate(size as usize);
-    let next = found.last().filter(|_| more).map(|last| paging::token(cx, PATH, &last.identity.id.to_string()));
+    let next = paging::cut(cx, PATH, &mut found, size, |who| who.identity.id);
     let first = paging::token(cx, PATH, &Uuid::nil().to_string());
     let reply = paging::written(&found, show).await;
     Ok(paging::keyset_links(reply, PATH, request, size, Some(&first), next.as_deref()))
