@@ -24,8 +24,8 @@ pub struct View {
     pub parked: Shape,
     /// The path of the public base URL.
     pub public_mount: Mount,
-    /// The path of the admin base URL.
-    pub admin_mount: Mount,
+    /// The admin port is mounted nowhere.
+    admin_mount: Mount,
     /// The public base URL without slash at the end.
     pub public_base: String,
     /// Host, and port if it is not the scheme's own, of the public base URL.
@@ -55,7 +55,7 @@ impl View {
             session: Shape::new(&config.session_cookie()),
             parked: Shape::new(&config.continuity_cookie()),
             public_mount: Mount::of(base),
-            admin_mount: Mount::of(admin.base_url.url()),
+            admin_mount: Mount::default(),
             public_base: trimmed(public.base_url.as_str()),
             public_host: base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")),
             public_scheme_port: if base.scheme() == "https" { ":443" } else { ":80" },
@@ -67,7 +67,8 @@ impl View {
         }
     }
 
-    /// Where the routes of a port stand besides their plain paths.
+    /// Where the routes of a port stand besides their plain paths. The admin port's have those only: its base URL says where
+    /// clients are sent, and whoever puts a prefix there takes it off again.
     #[must_use]
     pub fn mount(&self, port: Port) -> &Mount {
         match port {

@@ -15,6 +15,8 @@ use crate::failure::StoreError;
 
 /// From this many pages in the log on (4 KiB each), it is moved.
 pub(super) const MOVE_FROM: u32 = 1000;
+/// The same while large groups are written.
+pub(super) const MOVE_BULK_FROM: u32 = 8000;
 /// From this many pages on, the writer makes the log start over.
 const TOO_LONG: i64 = 8000;
 

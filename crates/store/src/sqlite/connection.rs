@@ -21,7 +21,9 @@ pub(super) struct Place {
 }
 
 /// What a writing connection may keep in memory, in KiB.
-const WRITER_CACHE: i64 = 4096;
+pub(super) const WRITER_CACHE: i64 = 4096;
+/// The same while large groups are written.
+pub(super) const BULK_CACHE: i64 = 48 << 10;
 /// What a reading connection may keep in memory, in KiB. There is one connection for each core.
 const READER_CACHE: i64 = 256;
 /// The log is cut back to this size when it starts over, in bytes.

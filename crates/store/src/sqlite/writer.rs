@@ -1,20 +1,20 @@
 //! The writer: one thread that takes all changes that wait, commits them together, and only then answers.
 //!
-//! Each member of a group runs in a savepoint of its own, so that one that fails leaves the others alone. What hits the
-//! database as a whole (busy, full, broken) undoes the group and is everybody's answer. A group is as durable as its
-//! most demanding member. With many writers waiting, one synced commit serves all of them.
+//! One member of a group that fails leaves the others alone: the group is then undone and run again, each member in a
+//! savepoint of its own. What hits the database as a whole (busy, full, broken) undoes the group and is everybody's answer.
+//! A group is as durable as its most demanding member. With many writers waiting, one synced commit serves all of them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 
-use super::checkpoint::{self, MOVE_FROM, checkpoint};
-use super::connection::{Place, execute, failure, query};
+use super::checkpoint::{self, MOVE_BULK_FROM, MOVE_FROM, checkpoint};
+use super::connection::{BULK_CACHE, Place, WRITER_CACHE, execute, failure, query};
 use crate::changes::{Changes, Committed, Durability};
 use crate::dialect::Dialect;
 use crate::failure::StoreError;
@@ -23,6 +23,12 @@ use crate::failure::StoreError;
 const GROUP_CHANGES: usize = 256;
 /// The most bytes of arguments in a group.
 const GROUP_BYTES: usize = 4 << 20;
+
+/// From this many changes on a group is part of an import, and the writer takes more room for a while: it touches so many pages
+/// that they would be written and read again and again within one group.
+const BULK_CHANGES: usize = 100;
+/// For how long.
+const BULK_REST: Duration = Duration::from_secs(5);
 
 /// How long the writer waits for readers that keep the log from starting over.
 const START_OVER_WAIT: Duration = Duration::from_millis(20);
@@ -34,6 +40,15 @@ type Answers = Vec<Result<Committed, StoreError>>;
 pub(super) struct Commit {
     pub(super) changes: Vec<Changes>,
     pub(super) reply: oneshot::Sender<Answers>,
+}
+
+/// How the members of a group are run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Members {
+    /// One after the other: whoever fails spoils the group.
+    Plain,
+    /// Each in a savepoint: whoever fails is undone alone.
+    InSavepoints,
 }
 
 /// Something for the writer to do.
@@ -71,6 +86,8 @@ pub(super) struct Writer {
     busy_timeout: Duration,
     /// What `PRAGMA synchronous` is set to.
     synced: Durability,
+    /// When the last large group came, if more room is taken for such.
+    bulk: Option<Instant>,
     told: Told,
     checkpoint: Option<(SyncSender<()>, JoinHandle<()>)>,
 }
@@ -108,6 +125,7 @@ impl Writer {
             lasting: place.lasting,
             busy_timeout: place.busy_timeout,
             synced: Durability::Full,
+            bulk: None,
             told,
             checkpoint: Some((wanted, handle)),
         };
@@ -123,10 +141,12 @@ impl Writer {
                 Job::Commit(first) => {
                     let (group, other) = self.gather(first);
                     put_back = other;
+                    self.make_room(group.iter().map(|c| c.changes.len()).sum());
                     self.commit(group);
                     self.ask_for_checkpoint();
                 }
                 Job::Run(work) => {
+                    self.make_room(0);
                     work(&mut self.connection);
                     self.ask_for_checkpoint();
                 }
@@ -168,6 +188,29 @@ impl Writer {
         (group, None)
     }
 
+    /// Takes more memory for large groups, and gives it back when none came for a while.
+    fn make_room(&mut self, changes: usize) {
+        let set = |kib: i64| self.connection.pragma_update(None, "cache_size", -kib);
+        let outcome = match self.bulk {
+            None if changes >= BULK_CHANGES => {
+                self.bulk = Some(Instant::now());
+                set(BULK_CACHE)
+            }
+            Some(_) if changes >= BULK_CHANGES => {
+                self.bulk = Some(Instant::now());
+                return;
+            }
+            Some(since) if since.elapsed() > BULK_REST => {
+                self.bulk = None;
+                set(WRITER_CACHE).and_then(|()| self.connection.release_memory())
+            }
+            _ => return,
+        };
+        if let Err(error) = outcome {
+            tracing::warn!(%error, "the writer's memory could not be changed");
+        }
+    }
+
     /// Commits a group and answers everyone.
     fn commit(&mut self, group: Vec<Commit>) {
         match self.attempt(&group) {
@@ -196,31 +239,50 @@ impl Writer {
     }
 
     /// Runs a group up to its commit. An error means that nothing of it was committed.
+    ///
+    /// A group is tried without savepoints first: for each of them SQLite copies every page that its member touches, which
+    /// is most of the work of a large import. Only if a member fails is the group undone and run with them.
     fn attempt(&mut self, group: &[Commit]) -> Result<Vec<Answers>, StoreError> {
         let all = || group.iter().flat_map(|c| &c.changes);
         self.sync_as(all().map(Changes::class).max().unwrap_or(Durability::Relaxed))?;
         query(&self.connection, "BEGIN IMMEDIATE", &[]).map_err(failure)?;
-        let alone = all().nth(1).is_none();
+        let mut answers = self.members(group, Members::Plain)?;
+        if answers.iter().flatten().any(Result::is_err) {
+            query(&self.connection, "ROLLBACK", &[]).map_err(failure)?;
+            if all().nth(1).is_none() {
+                return Ok(answers);
+            }
+            query(&self.connection, "BEGIN IMMEDIATE", &[]).map_err(failure)?;
+            answers = self.members(group, Members::InSavepoints)?;
+        }
+        query(&self.connection, "COMMIT", &[]).map_err(failure)?;
+        Ok(answers)
+    }
+
+    /// Runs the members of a group; plain ones up to the first that fails.
+    fn members(&self, group: &[Commit], how: Members) -> Result<Vec<Answers>, StoreError> {
         let mut answers = Vec::with_capacity(group.len());
         for commit in group {
-            let each = commit.changes.iter().map(|changes| self.member(changes, alone)).collect::<Result<Answers, _>>()?;
+            let mut each = Vec::with_capacity(commit.changes.len());
+            for changes in &commit.changes {
+                each.push(self.member(changes, how)?);
+                if how == Members::Plain && each.last().is_some_and(Result::is_err) {
+                    answers.push(each);
+                    return Ok(answers);
+                }
+            }
             answers.push(each);
-        }
-        if alone && answers.iter().flatten().any(Result::is_err) {
-            query(&self.connection, "ROLLBACK", &[]).map_err(failure)?;
-        } else {
-            query(&self.connection, "COMMIT", &[]).map_err(failure)?;
         }
         Ok(answers)
     }
 
     /// Runs one member of a group. The outer error is the group's, the inner one the member's own.
-    fn member(&self, changes: &Changes, alone: bool) -> Result<Result<Committed, StoreError>, StoreError> {
-        if !alone {
+    fn member(&self, changes: &Changes, how: Members) -> Result<Result<Committed, StoreError>, StoreError> {
+        if how == Members::InSavepoints {
             query(&self.connection, "SAVEPOINT member", &[]).map_err(failure)?;
         }
         let outcome = self.statements(changes)?;
-        if !alone {
+        if how == Members::InSavepoints {
             if outcome.is_err() {
                 query(&self.connection, "ROLLBACK TO member", &[]).map_err(failure)?;
             }
@@ -275,7 +337,9 @@ impl Writer {
     }
 
     fn ask_for_checkpoint(&self) {
-        if self.told.wal_pages.load(Ordering::Relaxed) >= MOVE_FROM
+        // Pages that an import touches in every group are moved once for many groups.
+        let from = if self.bulk.is_some() { MOVE_BULK_FROM } else { MOVE_FROM };
+        if self.told.wal_pages.load(Ordering::Relaxed) >= from
             && let Some((wanted, _)) = &self.checkpoint
         {
             // A wish that waits already is as good.

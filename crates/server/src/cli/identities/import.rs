@@ -20,8 +20,8 @@ use super::documents::{Document, Documents};
 use super::{Common, Outcome, documents, table};
 use crate::admin::identities::{record, unsaved};
 
-/// How many identities of a file of lines go together.
-const TOGETHER: usize = 500;
+/// How many identities of a file of lines go together: as many as the server takes in one request.
+const TOGETHER: usize = 1000;
 
 /// How many of them may have passwords in clear, which the server has to hash: a fifth of what it takes in one request.
 const CLEAR_TOGETHER: usize = 40;
