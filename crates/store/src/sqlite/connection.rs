@@ -22,8 +22,8 @@ pub(super) struct Place {
 
 /// What a writing connection may keep in memory, in KiB.
 pub(super) const WRITER_CACHE: i64 = 4096;
-/// The same while large groups are written.
-pub(super) const BULK_CACHE: i64 = 48 << 10;
+/// The same while large groups are written: enough for the pages that two thousand identities touch in no order.
+pub(super) const BULK_CACHE: i64 = 32 << 10;
 /// What a reading connection may keep in memory, in KiB. There is one connection for each core.
 const READER_CACHE: i64 = 256;
 /// The log is cut back to this size when it starts over, in bytes.

@@ -20,8 +20,12 @@ use super::documents::{Document, Documents};
 use super::{Common, Outcome, documents, table};
 use crate::admin::identities::{record, unsaved};
 
-/// How many identities of a file of lines go together: as many as the server takes in one request.
+/// How many identities of a file of lines go together over the admin API: as many as it takes in one request.
 const TOGETHER: usize = 1000;
+
+/// How many of them are committed together. The more there are, the more often several of them lie on one page of an index by
+/// address, which is then written once.
+const COMMITTED_TOGETHER: usize = 2000;
 
 /// How many of them may have passwords in clear, which the server has to hash: a fifth of what it takes in one request.
 const CLEAR_TOGETHER: usize = 40;
@@ -120,9 +124,9 @@ impl Tally {
 }
 
 /// The next few documents of a file of lines. Lines that cannot be read are counted.
-fn next_few(lines: &mut dyn Iterator<Item = Result<Document, String>>, tally: &mut Tally) -> Vec<Document> {
-    let (mut few, mut clear) = (Vec::with_capacity(TOGETHER), 0);
-    while few.len() < TOGETHER && clear < CLEAR_TOGETHER {
+fn next_few(lines: &mut dyn Iterator<Item = Result<Document, String>>, most: usize, tally: &mut Tally) -> Vec<Document> {
+    let (mut few, mut clear) = (Vec::with_capacity(most), 0);
+    while few.len() < most && clear < CLEAR_TOGETHER {
         match lines.next() {
             None => break,
             Some(Err(fault)) => tally.fail(fault),
@@ -143,7 +147,7 @@ fn in_batches(
     let (mut tally, mut is_told) = (Tally::default(), false);
     let progress = Progress::new("importing", None);
     loop {
-        let mut few = next_few(&mut *lines, &mut tally);
+        let mut few = next_few(&mut *lines, TOGETHER, &mut tally);
         if few.is_empty() {
             break;
         }
@@ -213,7 +217,7 @@ async fn store(app: &Arc<App>, mut lines: Box<dyn Iterator<Item = Result<Documen
     let progress = Progress::new("importing", None);
     let mut sent: Option<Sent> = None;
     loop {
-        let few = next_few(&mut *lines, &mut tally);
+        let few = next_few(&mut *lines, COMMITTED_TOGETHER, &mut tally);
         let is_last = few.is_empty();
         let cx = Cx::new(app, Request::default());
         let (mut names, mut all) = (Vec::with_capacity(few.len()), Vec::with_capacity(few.len()));

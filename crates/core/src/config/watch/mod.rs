@@ -4,19 +4,19 @@
 //! ones. An event only makes us look: what counts is whether the contents differ. Besides, we look every few seconds, for
 //! file systems that tell nothing.
 
-use std::collections::BTreeSet;
-use std::ffi::OsString;
+mod folders;
+
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use notify::event::{AccessKind, AccessMode};
-use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use rustix::pipe::{PipeFlags, pipe_with};
 use sha2::{Digest as _, Sha256};
 
+use self::folders::{Folders, Woken};
 use super::Config;
 use super::file::SIZE_LIMIT;
 use super::live::{Live, Reloaded};
@@ -63,21 +63,10 @@ fn one_line(error: &impl ToString) -> String {
     parts.join("; ").replacen(":; ", ": ", 1)
 }
 
-enum Signal {
-    Look,
-    Stop,
-}
-
 /// A watch over files. It ends when this is dropped.
 pub struct FileWatch {
-    signals: Sender<Signal>,
-}
-
-impl Drop for FileWatch {
-    fn drop(&mut self) {
-        // The thread may be gone already.
-        let _ = self.signals.send(Signal::Stop);
-    }
+    /// Closed with it, which wakes the thread.
+    _stop: Option<OwnedFd>,
 }
 
 impl FileWatch {
@@ -92,22 +81,17 @@ impl FileWatch {
 
     fn begin(files: Vec<PathBuf>, known: bool, changed: impl FnMut() + Send + 'static) -> io::Result<Self> {
         let files: Vec<PathBuf> = files.iter().map(std::path::absolute).collect::<io::Result<_>>()?;
-        let (signals, received) = mpsc::channel();
-        let watch = Self { signals: signals.clone() };
         if files.is_empty() {
-            return Ok(watch);
+            return Ok(Self { _stop: None });
         }
+        let (stopped, stop) = pipe_with(PipeFlags::CLOEXEC)?;
         // Read and watched before this returns, so that no change after it is missed.
         let seen: Vec<Option<Print>> = files.iter().map(|f| if known { print(f) } else { None }).collect();
-        if !known {
-            // The receiver is still here, so this cannot fail.
-            let _ = signals.send(Signal::Look);
-        }
-        let mut folders = Folders::new(signals, &files);
+        let folders = Folders::new(&files);
         folders.watch(&files);
-        let body = move || Lookout { files, seen, folders, changed }.run(&received);
+        let body = move || Lookout { files, seen, folders, stopped, changed }.run(known);
         std::thread::Builder::new().name("file-watch".to_owned()).spawn(body)?;
-        Ok(watch)
+        Ok(Self { _stop: Some(stop) })
     }
 }
 
@@ -124,18 +108,38 @@ struct Lookout<F> {
     files: Vec<PathBuf>,
     seen: Vec<Option<Print>>,
     folders: Folders,
+    stopped: OwnedFd,
     changed: F,
 }
 
 impl<F: FnMut()> Lookout<F> {
-    fn run(mut self, received: &Receiver<Signal>) {
+    /// Looks whenever something happened, and at once if it is not known what there was to see.
+    fn run(mut self, known: bool) {
+        let mut woken = if known { self.wait(LOOK) } else { Woken::Event };
         loop {
-            match received.recv_timeout(LOOK) {
-                Ok(Signal::Look) if !settle(received) => return,
-                Ok(Signal::Look) | Err(RecvTimeoutError::Timeout) => {}
-                Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            match woken {
+                Woken::Event if !self.settle() => return,
+                Woken::Event | Woken::Time => {}
+                Woken::Stop => return,
             }
             self.look();
+            woken = self.wait(LOOK);
+        }
+    }
+
+    fn wait(&self, patience: Duration) -> Woken {
+        self.folders.wait(&self.stopped, patience)
+    }
+
+    /// Waits until nothing has happened for a moment, but not for ever; whether to go on.
+    fn settle(&self) -> bool {
+        let latest = Instant::now() + SETTLE * 5;
+        loop {
+            match self.wait(SETTLE.min(latest.saturating_duration_since(Instant::now()))) {
+                Woken::Event if Instant::now() < latest => {}
+                Woken::Stop => return false,
+                Woken::Event | Woken::Time => return true,
+            }
         }
     }
 
@@ -157,60 +161,4 @@ impl<F: FnMut()> Lookout<F> {
             (self.changed)();
         }
     }
-}
-
-/// Waits until no event has come for a moment, but not for ever; whether to go on.
-fn settle(received: &Receiver<Signal>) -> bool {
-    let latest = Instant::now() + SETTLE * 5;
-    loop {
-        let patience = SETTLE.min(latest.saturating_duration_since(Instant::now()));
-        match received.recv_timeout(patience) {
-            Ok(Signal::Look) if Instant::now() < latest => {}
-            Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
-            Ok(Signal::Look) | Err(RecvTimeoutError::Timeout) => return true,
-        }
-    }
-}
-
-/// The folders in which something may happen to the files.
-struct Folders {
-    watcher: Option<RecommendedWatcher>,
-}
-
-impl Folders {
-    fn new(signals: Sender<Signal>, files: &[PathBuf]) -> Self {
-        let names: BTreeSet<OsString> = files.iter().filter_map(|f| f.file_name()).map(OsString::from).collect();
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if event.is_ok_and(|e| matters(&e, &names)) {
-                // The thread may be gone already.
-                let _ = signals.send(Signal::Look);
-            }
-        });
-        if let Err(error) = &watcher {
-            tracing::warn!("file changes are only seen every {} seconds: {error}", LOOK.as_secs());
-        }
-        Self { watcher: watcher.ok() }
-    }
-
-    /// Watches the folders of the files and of what they link to. Watching a folder again does no harm.
-    fn watch(&mut self, files: &[PathBuf]) {
-        let Some(watcher) = &mut self.watcher else { return };
-        let real = files.iter().filter_map(|f| f.canonicalize().ok());
-        let folders: BTreeSet<PathBuf> =
-            files.iter().cloned().chain(real).filter_map(|f| f.parent().map(Path::to_owned)).collect();
-        for folder in folders {
-            // A folder that cannot be watched is still looked at every few seconds.
-            let _ = watcher.watch(&folder, RecursiveMode::NonRecursive);
-        }
-    }
-}
-
-/// Whether an event may be about one of the files. Reading is none, or looking would make us look again; and what is
-/// written beside the files, such as a database, is none either. Names with two dots in front are the links by which
-/// orchestrators swap whole folders.
-fn matters(event: &notify::Event, names: &BTreeSet<OsString>) -> bool {
-    let quiet = matches!(event.kind, EventKind::Access(kind) if kind != AccessKind::Close(AccessMode::Write));
-    let about =
-        |path: &PathBuf| path.file_name().is_none_or(|name| names.contains(name) || name.as_encoded_bytes().starts_with(b".."));
-    !quiet && (event.paths.is_empty() || event.paths.iter().any(about))
 }
