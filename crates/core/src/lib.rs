@@ -13,6 +13,7 @@ pub mod identity;
 pub mod jobs;
 pub mod jsonnet;
 pub mod kratos;
+pub mod measure;
 pub mod method;
 pub mod oauth2;
 pub mod oidc;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::changes::{Changes, Expect};
 use crate::dialect::{Query, arg};
 use crate::failure::StoreError;
-use crate::lease::{self, lease};
+use crate::lease::{self, given_back, lease};
 use crate::store::Store;
 use crate::value::{Row, Value};
 
@@ -156,6 +156,27 @@ pub async fn list(store: &Store, status: Option<CallStatus>, after: Option<Uuid>
     store.read_long(vec![Query::new(sql, args)]).await?.into_iter().flatten().map(from_row).collect()
 }
 
+/// How many calls there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Those that are owed, with those that a worker has.
+    pub owed: u64,
+    /// Those that were given up.
+    pub abandoned: u64,
+}
+
+/// How many calls there are now. Both numbers come from indexes, without what is told.
+///
+/// # Errors
+/// What the database says.
+pub async fn counts(store: &Store) -> Result<Counts, StoreError> {
+    let sql = "SELECT (SELECT COUNT(*) FROM hook_calls WHERE due_at IS NOT NULL), (SELECT COUNT(*) FROM hook_calls)";
+    let found = store.read_long(vec![Query::new(sql, Vec::new())]).await?;
+    let Some(mut row) = found.into_iter().flatten().next() else { return Ok(Counts::default()) };
+    let (owed, all) = (row.count()?, row.count()?);
+    Ok(Counts { owed, abandoned: all.saturating_sub(owed) })
+}
+
 /// Writes down that a call is owed.
 pub fn owe(c: &mut Changes, call: &NewCall) {
     c.push(
@@ -203,6 +224,11 @@ pub fn failed(c: &mut Changes, id: Uuid, worker: Uuid, next_try: Option<Timestam
         vec![status.as_str().into(), next_try.into(), error.replace('\0', "").into(), now.into(), id.into(), worker.into()],
         Expect::One,
     );
+}
+
+/// A worker did not even try a call: it waits until `due`, with as many tries as before. Guard: the worker still has it.
+pub fn postponed(c: &mut Changes, id: Uuid, worker: Uuid, due: Timestamp) {
+    lease::give_back(c, given_back!("hook_calls"), id, worker, due);
 }
 
 /// Whoever wrote down a call made it, before any worker took it up. If one did meanwhile, it makes it again.

@@ -42,6 +42,19 @@ macro_rules! lease {
 }
 pub(crate) use lease;
 
+/// What giving a row of a table back takes, as if it had not been claimed.
+macro_rules! given_back {
+    ($table:literal) => {
+        concat!(
+            "UPDATE ",
+            $table,
+            " SET status = 'queued', worker = NULL, due_at = $1, send_count = send_count - 1 \
+             WHERE id = $2 AND worker = $3 AND status = 'processing'"
+        )
+    };
+}
+pub(crate) use given_back;
+
 /// Takes up to `limit` rows that are due, oldest first, for a worker until `now` plus `lease`: those that wait, and those
 /// whose worker's lease is over. The rows come in any order.
 pub(crate) async fn claim(
@@ -64,4 +77,9 @@ pub(crate) async fn claim(
         rows = store.commit(c).await?.rows;
     }
     Ok(rows.into_iter().flatten())
+}
+
+/// A worker gives a row back that it did nothing with; it is due again at `due`. Guard: the worker still has it.
+pub(crate) fn give_back(c: &mut Changes, sql: &'static str, id: Uuid, worker: Uuid, due: Timestamp) {
+    c.push(sql, vec![due.into(), id.into(), worker.into()], Expect::One);
 }

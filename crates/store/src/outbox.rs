@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::changes::{Changes, Expect};
 use crate::dialect::{Query, arg};
 use crate::failure::StoreError;
-use crate::lease::{self, lease};
+use crate::lease::{self, given_back, lease};
 use crate::store::{Store, two};
 use crate::value::{Row, Value};
 
@@ -267,6 +267,11 @@ pub fn failed(c: &mut Changes, id: Uuid, worker: Uuid, next_try: Option<Timestam
     );
     // What a mail server says may hold anything.
     dispatched(c, id, Some(error.replace('\0', "")), now);
+}
+
+/// A worker did not even try a message: it waits until `due`, with as many tries as before. Guard: the worker still has it.
+pub fn postponed(c: &mut Changes, id: Uuid, worker: Uuid, due: Timestamp) {
+    lease::give_back(c, given_back!("messages"), id, worker, due);
 }
 
 fn dispatched(c: &mut Changes, id: Uuid, error: Option<String>, now: Timestamp) {

@@ -2,6 +2,7 @@
 //! must not reach.
 
 use std::error::Error;
+use std::time::Duration;
 
 /// A failed attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,12 +15,14 @@ pub(super) struct Failure {
     pub(super) reason: String,
     /// What a server said, which may repeat the recipient's address.
     pub(super) detail: Option<String>,
+    /// When trying is of use again, if nothing was tried.
+    pub(super) later: Option<Duration>,
 }
 
 impl Failure {
     /// A failure that may pass.
     pub(super) fn passing(reason: impl Into<String>) -> Self {
-        Self { permanent: false, answered: false, reason: reason.into(), detail: None }
+        Self { permanent: false, answered: false, reason: reason.into(), detail: None, later: None }
     }
 
     /// A failure that will not pass.

@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::render::{Rendered, TEMPLATE_AGE};
 use crate::config::courier::HttpRequest;
 use crate::jsonnet::{Input, Jsonnet};
-use crate::outbound::{Call, Client, HeaderName, HeaderValue};
+use crate::outbound::{Call, Client, HeaderName, HeaderValue, OutboundError, Purpose};
 
 /// How much of a service's answer is kept in a message's history, in characters.
 const KEPT_OF_ANSWER: usize = 500;
@@ -59,8 +59,10 @@ pub(super) async fn post(
     if let Ok(id) = HeaderValue::from_str(&message.id.to_string()) {
         request.headers.entry(IDEMPOTENCY_KEY).or_insert(id);
     }
-    let answer = desk.outbound().send(request).await;
-    let answer = answer.map_err(|e| Failure::passing(format!("the service cannot be used: {e}")))?;
+    let answer = desk.outbound().ask(Purpose::Courier, request).await.map_err(|error| {
+        let later = if let OutboundError::LeftAlone(why) = &error { Some(why.retry_in()) } else { None };
+        Failure { later, ..Failure::passing(format!("the service cannot be used: {error}")) }
+    })?;
     if answer.is_success() {
         return Ok(());
     }
@@ -70,6 +72,7 @@ pub(super) async fn post(
         answered: true,
         reason: format!("the service answered with status {}", answer.status),
         detail: Some(said).filter(|said| !said.trim().is_empty()),
+        later: None,
     })
 }
 

@@ -23,7 +23,7 @@ mod worker;
 
 use portcullis_store::outbox::Message;
 
-pub(crate) use backoff::pause;
+pub(crate) use backoff::{pause, postponed};
 pub use changed::{Change, SettingsChanged, Told};
 pub use compose::{enqueue, notify, ring, send_again};
 pub use counts::{Counts, Outcome};

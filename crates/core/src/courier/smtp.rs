@@ -236,6 +236,7 @@ fn explain(error: &lettre::transport::smtp::Error) -> Failure {
             answered: true,
             reason: format!("the mail server answered with {code}"),
             detail: Some(chain(error)),
+            later: None,
         },
         None => Failure::passing(format!("the mail server cannot be used: {}", chain(error))),
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use portcullis_model::clock::{self, Clock, Rng};
 use portcullis_model::identity::Via;
 use portcullis_store::outbox::{self, ClaimedMessage};
-use portcullis_store::{Changes, Store, StoreError};
+use portcullis_store::{Changes, Durability, Store, StoreError};
 use tokio::sync::{Mutex, Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -113,7 +113,16 @@ impl Worker {
         let shows = desk.config().log.leak_sensitive_values;
         let recipient = if shows { message.recipient.as_str() } else { "[hidden]" };
         let mut changes = Changes::new();
+        let postponed = outcome
+            .as_ref()
+            .err()
+            .and_then(|failure| failure.later)
+            .and_then(|retry_in| backoff::postponed(now.since(message.created_at), retry_in, &*self.office.rng));
         match &outcome {
+            Err(failure) if let Some(wait) = postponed => {
+                outbox::postponed(changes.durability(Durability::Relaxed), message.id, self.id, now.plus(wait));
+                tracing::debug!(message = %message.id, channel = message.channel, reason = failure.reason, "message waits");
+            }
             Ok(()) => {
                 outbox::sent(&mut changes, message.id, self.id, now);
                 self.office.counts.add(&message.channel, Outcome::Sent);

@@ -14,7 +14,7 @@ use url::form_urlencoded;
 
 use crate::app::Cx;
 use crate::flow::engine::Reply;
-use crate::outbound::{Call, OutboundError, Response};
+use crate::outbound::{Call, OutboundError, Purpose, Response};
 
 /// How long one question to the OAuth2 server may take.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -141,7 +141,7 @@ async fn ask(cx: &Cx, method: &str, path: &str, challenge: &str, body: Option<&V
     };
     let mut request = request.map_err(|error| broken(&error.to_string()))?;
     request.timeout = Some(TIME_LIMIT);
-    cx.snapshot.outbound.send(request).await.map_err(|error: OutboundError| broken(&error.to_string()))
+    cx.snapshot.outbound.ask(Purpose::OAuth2, request).await.map_err(|error: OutboundError| broken(&error.to_string()))
 }
 
 /// What a client is told of an answer that is an error. The server's own words are for developers.

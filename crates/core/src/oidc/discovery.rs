@@ -7,8 +7,7 @@ use reqwest::header::{ACCEPT, HeaderValue};
 use serde::Deserialize;
 use url::Url;
 
-use super::OidcError;
-use super::circuit::ask;
+use super::{OidcError, ask};
 use crate::app::Cx;
 use crate::outbound::{Method, Request, Trust};
 

@@ -16,8 +16,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::OidcError;
-use super::circuit::ask;
+use super::{OidcError, ask};
 use crate::app::Cx;
 use crate::outbound::{Method, Request, Trust};
 

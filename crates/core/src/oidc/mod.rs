@@ -1,11 +1,10 @@
 //! Social sign-in from the side of the wire: what providers are asked, and how their answers are judged.
 //!
-//! Nothing here knows flows or accounts. Every request goes through [`crate::outbound`], has a time limit and a circuit of
-//! its own by origin, so that a provider that is slow or gone holds up nobody but those who want to sign in with it. What a
+//! Nothing here knows flows or accounts. Every request goes through [`crate::outbound`], has a time limit and a circuit by
+//! origin, so that a provider that is slow or gone holds up nobody but those who want to sign in with it. What a
 //! provider claims is taken from a token that was verified, or from an endpoint that was asked with the token that came
 //! with it.
 
-mod circuit;
 mod claims;
 mod discovery;
 mod keys;
@@ -21,27 +20,35 @@ pub use provider::{Departure, Handed, IdTokenError, Landing, Ticket, accept_id_t
 pub use token::Tokens;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use portcullis_model::time::Timestamp;
 use quick_cache::sync::Cache;
 
-use circuit::Circuits;
 use discovery::Document;
 use keys::KeySet;
+
+use crate::app::Cx;
+use crate::outbound::{Purpose, Request, Response};
+
+/// How long an endpoint of a provider has for its whole answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The longest answer that is read: 512 KiB. Key sets and profiles are far shorter.
+const LONGEST: usize = 512 * 1024;
 
 /// How many issuers and key sets are remembered.
 const REMEMBERED: usize = 256;
 
-/// What is known of providers between requests: documents, keys, and who does not answer. One exists for an application.
+/// What is known of providers between requests: documents, and keys. One exists for an application.
 pub struct Known {
     documents: Cache<String, (Timestamp, Arc<Document>)>,
     keys: Cache<String, (Timestamp, Arc<KeySet>)>,
-    circuits: Circuits,
 }
 
 impl Default for Known {
     fn default() -> Self {
-        Self { documents: Cache::new(REMEMBERED), keys: Cache::new(REMEMBERED), circuits: Circuits::default() }
+        Self { documents: Cache::new(REMEMBERED), keys: Cache::new(REMEMBERED) }
     }
 }
 
@@ -85,4 +92,12 @@ impl OidcError {
     fn refused(reason: impl Into<String>) -> Self {
         Self::Refused(reason.into())
     }
+}
+
+/// Asks an endpoint of a provider. Any status is an answer.
+async fn ask(cx: &Cx, endpoint: &'static str, mut request: Request) -> Result<Response, OidcError> {
+    request.timeout = Some(PATIENCE);
+    request.limit = LONGEST;
+    let answer = cx.snapshot.outbound.ask(Purpose::Oidc, request).await;
+    answer.map_err(|error| OidcError::upstream(endpoint, error.to_string()))
 }

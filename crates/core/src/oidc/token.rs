@@ -8,8 +8,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValu
 use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
 
-use super::OidcError;
-use super::circuit::ask;
+use super::{OidcError, ask};
 use crate::app::Cx;
 use crate::config::Secret;
 use crate::outbound::{Method, Request, Response, Trust};

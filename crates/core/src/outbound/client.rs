@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bytes::{Bytes, BytesMut};
+use portcullis_model::clock::Clock;
 use quick_cache::sync::Cache;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LOCATION, USER_AGENT};
@@ -14,7 +15,10 @@ use reqwest::{Method, redirect};
 use url::{Host, Url};
 
 use super::address::Reach;
+use super::circuit::{Circuits, LeftAlone, Visit};
 use super::glob;
+use super::purpose::Purpose;
+use super::tally::{Outcome, Tally};
 
 const MAX_REDIRECTS: usize = 5;
 const DEFAULT_LIMIT: usize = 1024 * 1024;
@@ -120,6 +124,9 @@ pub enum OutboundError {
     /// No connection, or one that broke.
     #[error("no answer: {0}")]
     Failed(String),
+    /// Nobody was asked.
+    #[error("nobody is asked: {0}")]
+    LeftAlone(LeftAlone),
 }
 
 /// The client. Connections are kept and shared; one for the whole process is enough.
@@ -130,6 +137,8 @@ pub struct Client {
     /// For requests that may not. Apart, so that no kept connection is shared between the two.
     closed: OnceLock<reqwest::Client>,
     settings: ArcSwap<Settings>,
+    circuits: Circuits,
+    tally: Tally,
     pub(super) cached: Cache<String, (Instant, Bytes)>,
 }
 
@@ -140,21 +149,66 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// Sets the client up. The process must have installed a rustls provider before.
+    /// Sets the client up; its circuits follow `clock`. The process must have installed a rustls provider before.
     ///
     /// # Errors
     /// If there is no such provider.
-    pub fn new(settings: Settings) -> Result<Self, OutboundError> {
+    pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, OutboundError> {
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             return Err(OutboundError::Setup("no TLS provider is installed".to_owned()));
         }
         let (open, closed) = (OnceLock::new(), OnceLock::new());
-        Ok(Self { open, closed, settings: ArcSwap::from_pointee(settings), cached: Cache::new(256) })
+        let circuits = Circuits::new(clock);
+        let settings = ArcSwap::from_pointee(settings);
+        Ok(Self { open, closed, settings, circuits, tally: Tally::default(), cached: Cache::new(256) })
     }
 
     /// Follows a change of the configuration.
     pub fn reconfigure(&self, settings: Settings) {
         self.settings.store(Arc::new(settings));
+    }
+
+    /// [`send`](Self::send) for a purpose: it is counted, and whoever does not answer several times in a row is not asked for
+    /// a while. To be preferred wherever somebody else waits.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), or if nobody is asked.
+    pub async fn ask(&self, purpose: Purpose, request: Request) -> Result<Response, OutboundError> {
+        let mut visit = self.enter(purpose, &request.url)?;
+        self.ask_within(&mut visit, purpose, request).await
+    }
+
+    /// Begins asking somebody, perhaps several times.
+    pub(super) fn enter(&self, purpose: Purpose, url: &Url) -> Result<Visit<'_>, OutboundError> {
+        self.circuits.enter(purpose, url).map_err(|why| {
+            self.tally.add(purpose, Outcome::LeftAlone, None);
+            OutboundError::LeftAlone(why)
+        })
+    }
+
+    /// Asks once.
+    pub(super) async fn ask_within(
+        &self,
+        visit: &mut Visit<'_>,
+        purpose: Purpose,
+        request: Request,
+    ) -> Result<Response, OutboundError> {
+        let begun = tokio::time::Instant::now();
+        let answer = self.send(request).await;
+        self.tally.add(purpose, Outcome::of(&answer), Some(begun.elapsed()));
+        match &answer {
+            Err(OutboundError::TimedOut) => visit.silent(true),
+            Err(OutboundError::Failed(_)) => visit.silent(false),
+            // An overloaded service answers quickly that it is: that is no reason to leave it alone.
+            _ => visit.heard(),
+        }
+        answer
+    }
+
+    /// What became of requests, and how circuits stand, as Prometheus reads it (text format 0.0.4).
+    #[must_use]
+    pub fn render_measures(&self) -> String {
+        self.tally.render(&self.circuits)
     }
 
     /// Sends a request and reads the whole answer, following at most five redirects. A status is no error.

@@ -17,7 +17,9 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::call::{Call, CallError};
+use super::circuit::LeftAlone;
 use super::client::{Client, OutboundError, Request, Response};
+use super::purpose::Purpose;
 use super::source::SourceError;
 use super::{HeaderName, HeaderValue};
 use crate::app::{App, Snapshot};
@@ -44,6 +46,8 @@ const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 /// A service as the configuration describes it.
 #[derive(Clone, Copy)]
 pub struct Service<'c> {
+    /// What it is called for.
+    pub purpose: Purpose,
     /// Address, method, headers and credentials.
     pub call: Call<'c>,
     /// What its body is.
@@ -89,6 +93,9 @@ pub enum ServiceError {
     /// The configuration or the body cannot be sent.
     #[error("the service cannot be called: {0}")]
     Call(CallError),
+    /// It was not called.
+    #[error("the service was not called: {0}")]
+    LeftAlone(LeftAlone),
     /// No answer within the time limit.
     #[error("the service did not answer within the time limit")]
     TimedOut,
@@ -138,12 +145,14 @@ impl<'a> Caller<'a> {
     }
 
     /// Calls a service and gives its answer, whatever its status; `None` if the Jsonnet says that there is nothing to call
-    /// for. Tried again: no connection, 429, and the 500s but 501.
+    /// for. Tried again: no connection, 429, and the 500s but 501. All tries are one visit to the service: if there was an
+    /// answer to any of them, it is not silent.
     ///
     /// # Errors
     /// If the call cannot be made, or nothing but passing errors comes of it.
     pub async fn call(&self, service: &Service<'_>, occasion: &Occasion<'_>) -> Result<Option<Response>, ServiceError> {
         let Some(request) = self.request(service, occasion).await? else { return Ok(None) };
+        let mut visit = self.outbound.enter(service.purpose, &request.url).map_err(not_called)?;
         let limit = self.settings.timeout;
         let begun = Instant::now();
         let mut pause = FIRST_PAUSE;
@@ -153,7 +162,7 @@ impl<'a> Caller<'a> {
             let mut request = request.clone();
             request.timeout = Some(limit);
             self.mark(&mut request, service, occasion.id);
-            let (error, asked) = match self.outbound.send(request).await {
+            let (error, asked) = match self.outbound.ask_within(&mut visit, service.purpose, request).await {
                 Ok(answer) if may_pass(answer.status) => (ServiceError::Failing(answer.status), retry_after(&answer)),
                 Ok(answer) => return Ok(Some(answer)),
                 Err(OutboundError::TimedOut) => return Err(ServiceError::TimedOut),
@@ -233,6 +242,13 @@ fn signature(secret: &str, id: &str, at: &str, body: &[u8]) -> String {
         mac.update(part);
     }
     STANDARD.encode(mac.finalize().into_bytes())
+}
+
+fn not_called(error: OutboundError) -> ServiceError {
+    match error {
+        OutboundError::LeftAlone(why) => ServiceError::LeftAlone(why),
+        other => ServiceError::Unusable(other),
+    }
 }
 
 /// Whether an answer may be another one soon.

@@ -13,6 +13,7 @@ use tokio::io::AsyncReadExt as _;
 use url::Url;
 
 use super::client::{Client, OutboundError, Request, Trust};
+use super::purpose::Purpose;
 
 /// The longest document that is read: 1 MiB.
 pub const MAX_SOURCE_LENGTH: usize = 1024 * 1024;
@@ -63,7 +64,7 @@ impl Client {
             let url = Url::parse(source).map_err(|_| SourceError::Outbound(OutboundError::Url))?;
             let mut request = Request::new(Method::GET, url, Trust::Operator);
             request.limit = MAX_SOURCE_LENGTH;
-            let answer = self.send(request).await.map_err(|error| match error {
+            let answer = self.ask(Purpose::Document, request).await.map_err(|error| match error {
                 OutboundError::TooLarge { .. } => SourceError::TooLarge,
                 other => SourceError::Outbound(other),
             })?;

@@ -130,12 +130,14 @@ async fn map(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use base64::Engine as _;
     use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
     use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 
     use super::*;
-    use crate::crypto::random::SeededRng;
+    use crate::crypto::random::{SeededRng, SystemClock};
 
     /// RFC 7515, appendix A.1.
     const HMAC_KEY: &str = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
@@ -165,7 +167,8 @@ mod tests {
     async fn claims_of(template: &TokenTemplate, session: &Value) -> Result<Value, TokenizeError> {
         // Fails if another test has been faster.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let outbound = outbound::Client::new(outbound::Settings::default()).expect("the client can be set up");
+        let outbound =
+            outbound::Client::new(outbound::Settings::default(), Arc::new(SystemClock)).expect("the client can be set up");
         let jsonnet = Jsonnet::new(crate::jsonnet::test_settings());
         let tools = Tools { rng: &SeededRng::new(1), jsonnet: &jsonnet, outbound: &outbound };
         let token = tokenize(template, session, "http://localhost:4433/", NOW, &tools).await?;

@@ -1,8 +1,10 @@
 //! The admin API of a running server, as commands call it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_core::config::BaseUrl;
+use portcullis_core::crypto::random::SystemClock;
 use portcullis_core::outbound::{Client, HeaderValue, Method, OutboundError, Request, Settings, Trust};
 use portcullis_model::json;
 use serde_json::Value;
@@ -68,7 +70,8 @@ impl Endpoint {
             || Failure::Said("the endpoint must be an http or https URL without query, such as http://127.0.0.1:4434".to_owned());
         let base = BaseUrl::parse(named.trim()).ok_or_else(wrong)?;
         super::install_tls();
-        let client = Client::new(Settings { timeout: PATIENCE, ..Settings::default() }).map_err(Failure::of)?;
+        let client =
+            Client::new(Settings { timeout: PATIENCE, ..Settings::default() }, Arc::new(SystemClock)).map_err(Failure::of)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::of)?;
         Ok(Admin { client, runtime, base })
     }

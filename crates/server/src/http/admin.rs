@@ -65,6 +65,6 @@ pub fn process_rows() -> Vec<Row> {
         direct(Methods::GET, "/health/ready", |_, cx, _| Box::pin(health::ready_for_operators(cx))),
         direct(Methods::GET, "/health/config", |_, cx, _| Box::pin(async { health::config(cx) })),
         direct(Methods::GET, "/version", |_, _, _| Box::pin(async { health::version() })),
-        direct(Methods::GET, "/metrics/prometheus", |edge, cx, _| Box::pin(async { health::metrics(edge, cx) })),
+        direct(Methods::GET, "/metrics/prometheus", |edge, cx, _| Box::pin(health::metrics(edge, cx))),
     ]
 }

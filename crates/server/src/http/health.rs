@@ -2,10 +2,11 @@
 
 use portcullis_core::app::Cx;
 use portcullis_core::config::Standing;
-use portcullis_store::StoreError;
+use portcullis_store::{StoreError, hook_calls};
 use serde_json::{Map, json};
 
 use super::edge::Edge;
+use super::metrics;
 use super::reply::{self, Response};
 use crate::build;
 
@@ -61,9 +62,12 @@ pub fn config(cx: &Cx) -> Response {
     reply::content(200, "text/plain", cx.config().revision.clone())
 }
 
-/// `GET /metrics/prometheus`.
-#[must_use]
-pub fn metrics(edge: &Edge, cx: &Cx) -> Response {
-    let text = edge.metrics().render() + &cx.app.courier_counts.render();
+/// `GET /metrics/prometheus`. A database that does not answer leaves out what is asked of it.
+pub async fn metrics(edge: &Edge, cx: &Cx) -> Response {
+    let mut text = edge.metrics().render() + &cx.app.courier_counts.render() + &cx.snapshot.outbound.render_measures();
+    match hook_calls::counts(cx.store()).await {
+        Ok(counts) => text += &metrics::hook_calls(counts),
+        Err(error) => tracing::warn!(%error, "calls of web hooks were not counted"),
+    }
     reply::content(200, "text/plain; version=0.0.4; charset=utf-8", text)
 }

@@ -10,6 +10,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
+use portcullis_core::measure::{Histogram, head};
+use portcullis_store::hook_calls::Counts;
 
 use super::ports::Port;
 use crate::build;
@@ -26,27 +28,6 @@ struct Series {
     seconds: Histogram<11>,
     request_bytes: Histogram<8>,
     response_bytes: Histogram<8>,
-}
-
-#[derive(Clone)]
-struct Histogram<const N: usize> {
-    buckets: [u64; N],
-    sum: f64,
-}
-
-impl<const N: usize> Default for Histogram<N> {
-    fn default() -> Self {
-        Self { buckets: [0; N], sum: 0.0 }
-    }
-}
-
-impl<const N: usize> Histogram<N> {
-    fn add(&mut self, value: f64, limits: &[f64; N]) {
-        self.sum += value;
-        for (bucket, limit) in self.buckets.iter_mut().zip(limits) {
-            *bucket += u64::from(value <= *limit);
-        }
-    }
 }
 
 /// What one request was.
@@ -142,8 +123,15 @@ impl Metrics {
     }
 }
 
-fn head(out: &mut String, name: &str, kind: &str, help: &str) {
-    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+/// How many calls of web hooks wait, and how many were given up.
+#[must_use]
+pub fn hook_calls(counts: Counts) -> String {
+    let mut out = String::new();
+    head(&mut out, "hook_calls", "gauge", "How many calls of web hooks are owed, and how many were given up.");
+    for (status, count) in [("owed", counts.owed), ("abandoned", counts.abandoned)] {
+        let _ = writeln!(out, "hook_calls{{status=\"{status}\"}} {count}");
+    }
+    out
 }
 
 fn histogram<const N: usize>(
@@ -156,12 +144,7 @@ fn histogram<const N: usize>(
 ) {
     head(out, name, "histogram", help);
     for (key, series) in all {
-        let (labels, histogram) = (labels(key), of(series));
-        for (limit, count) in limits.iter().zip(histogram.buckets) {
-            let _ = writeln!(out, "{name}_bucket{{{labels},le=\"{limit}\"}} {count}");
-        }
-        let _ = writeln!(out, "{name}_bucket{{{labels},le=\"+Inf\"}} {}", series.count);
-        let _ = writeln!(out, "{name}_sum{{{labels}}} {}\n{name}_count{{{labels}}} {}", histogram.sum, series.count);
+        of(series).write(out, name, &labels(key), limits);
     }
 }
 

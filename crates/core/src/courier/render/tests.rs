@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
@@ -5,6 +7,7 @@ use serde_json::json;
 use super::super::template::samples;
 use super::*;
 use crate::config::{self, Config};
+use crate::crypto::random::SystemClock;
 use crate::outbound::Settings;
 
 pub(in super::super) fn config(courier: Value) -> Config {
@@ -25,7 +28,7 @@ fn url(template: &str) -> String {
 async fn rendered(courier: Value, kind: Kind, via: Via) -> Rendered {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let template = samples::all().into_iter().find(|t| t.kind() == kind).expect("a sample");
-    let outbound = Client::new(Settings::default()).expect("a client");
+    let outbound = Client::new(Settings::default(), Arc::new(SystemClock)).expect("a client");
     let config = config(courier);
     render(&config.courier, &outbound, kind, via, &template.data(via, "ada@example.org")).await.expect("rendered")
 }
@@ -117,7 +120,7 @@ fn poisoned(value: &Value, with: &str) -> Value {
 
 async fn rendered_with(courier: Value, kind: Kind, via: Via, data: &Map<String, Value>) -> Rendered {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let outbound = Client::new(Settings::default()).expect("a client");
+    let outbound = Client::new(Settings::default(), Arc::new(SystemClock)).expect("a client");
     render(&config(courier).courier, &outbound, kind, via, data).await.expect("rendered")
 }
 

@@ -12,7 +12,7 @@ use super::super::template::samples;
 use super::*;
 use crate::config::Config;
 use crate::crypto::Keyring;
-use crate::crypto::random::{FixedClock, SeededRng};
+use crate::crypto::random::{FixedClock, SeededRng, SystemClock};
 use crate::outbound::{Client, Settings};
 
 use super::sink::{Manner, Sink};
@@ -59,7 +59,11 @@ impl Post {
         let store = Store::open("memory", OpenOptions::default()).await.expect("a store");
         store.migrate().await.expect("migrated");
         let keys = Keyring::new(&["a-secret-of-enough-length".to_owned()], &[], &[], &[], [0; 32]);
-        let desk = TestDesk { config: config(courier), keys, outbound: Client::new(Settings::default()).expect("a client") };
+        let desk = TestDesk {
+            config: config(courier),
+            keys,
+            outbound: Client::new(Settings::default(), Arc::new(SystemClock)).expect("a client"),
+        };
         Self {
             store,
             clock: Arc::new(FixedClock::new(Timestamp::from_seconds(1_700_000_000))),
@@ -202,7 +206,7 @@ async fn a_server_that_is_away_costs_a_retry_only() {
     let desk = TestDesk {
         config: config(courier(sink.port)),
         keys: Keyring::new(&["a-secret-of-enough-length".to_owned()], &[], &[], &[], [0; 32]),
-        outbound: Client::new(Settings::default()).expect("a client"),
+        outbound: Client::new(Settings::default(), Arc::new(SystemClock)).expect("a client"),
     };
     post.desk = Arc::new(desk);
     post.work();
@@ -326,7 +330,7 @@ async fn a_message_that_no_key_opens_is_kept() {
     let desk = TestDesk {
         config: config(courier(sink.port)),
         keys: other,
-        outbound: Client::new(Settings::default()).expect("a client"),
+        outbound: Client::new(Settings::default(), Arc::new(SystemClock)).expect("a client"),
     };
     post.desk = Arc::new(desk);
     post.work();

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{Algorithm, MAX_BCRYPT_LENGTH, MAX_LENGTH};
 use crate::crypto::secrets::Secret;
-use crate::outbound::{self, HeaderValue, OutboundError, Request, Trust};
+use crate::outbound::{self, HeaderValue, OutboundError, Purpose, Request, Trust};
 
 /// The configured policy (`selfservice.methods.password.config`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,7 +161,7 @@ async fn breaches(settings: &BreachSettings, client: &outbound::Client, password
     request.headers.insert("add-padding", HeaderValue::from_static("true"));
     // Somebody is waiting for their form.
     request.timeout = Some(Duration::from_secs(5));
-    let answer = client.send(request).await.map_err(LookupError::Outbound)?;
+    let answer = client.ask(Purpose::BreachedPasswords, request).await.map_err(LookupError::Outbound)?;
     if !answer.is_success() {
         return Err(LookupError::Status(answer.status));
     }
@@ -172,15 +172,18 @@ async fn breaches(settings: &BreachSettings, client: &outbound::Client, password
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use wiremock::matchers::{header, method, path};
     use wiremock::{Mock, MockServer, ResponseTemplate};
 
     use super::*;
+    use crate::crypto::random::SystemClock;
 
     fn client() -> outbound::Client {
         // Fails if another test has been faster.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        outbound::Client::new(outbound::Settings::default()).expect("the client can be set up")
+        outbound::Client::new(outbound::Settings::default(), Arc::new(SystemClock)).expect("the client can be set up")
     }
 
     fn policy(breaches: Option<BreachSettings>) -> PolicySettings {

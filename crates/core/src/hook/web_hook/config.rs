@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::config::Secret;
 use crate::config::clients::{Headers, HttpAuth};
-use crate::outbound::{Call, Service, ServiceBody};
+use crate::outbound::{Call, Purpose, Service, ServiceBody};
 
 /// A web hook as it is configured.
 #[derive(Deserialize)]
@@ -70,6 +70,7 @@ impl Config {
     /// What is called.
     pub(super) fn service(&self) -> Service<'_> {
         Service {
+            purpose: Purpose::WebHook,
             call: Call { url: self.url.expose(), method: &self.method, headers: &self.headers, auth: self.auth.as_ref() },
             body: self.body.as_deref().map_or(ServiceBody::None, ServiceBody::Jsonnet),
             numbered: self.emit_analytics_event,

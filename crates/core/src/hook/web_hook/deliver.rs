@@ -1,22 +1,23 @@
 //! The worker that makes calls for which nobody waits, and those that a process owed when it ended.
 //!
 //! A call is made at least once: it is removed only when its answer is there. A hook that answers with an error, or not at
-//! all, is called again after growing pauses, and given up after [`TRIES`] tries; administrators may ask for it again.
+//! all, is called again after growing pauses, and given up after [`TRIES`] tries; administrators may ask for it again. While a
+//! service is left alone its calls wait without spending a try.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_model::clock;
 use portcullis_store::hook_calls::{self, Call};
-use portcullis_store::{Changes, StoreError};
+use portcullis_store::{Changes, Durability, StoreError};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::outbox::Job;
 use crate::app::{App, Snapshot};
-use crate::courier::pause;
+use crate::courier::{pause, postponed};
 use crate::jobs::rounds::{self, Work};
-use crate::outbound::{Caller, Occasion};
+use crate::outbound::{Caller, Occasion, ServiceError};
 
 /// How often a call is tried: with the pauses between, for about an hour and a half.
 const TRIES: u64 = 10;
@@ -71,7 +72,12 @@ impl Worker {
     async fn handle(&self, call: &Call) {
         let snapshot = self.app.snapshot.load_full();
         let outcome = if call.send_count > TRIES + DEATHS {
-            Err(Failure { reason: "making it was begun too often without an end".to_owned(), whole: None, is_last: true })
+            Err(Failure {
+                reason: "making it was begun too often without an end".to_owned(),
+                whole: None,
+                is_last: true,
+                later: None,
+            })
         } else {
             self.make(&snapshot, call).await
         };
@@ -82,6 +88,10 @@ impl Worker {
             Ok(()) => {
                 hook_calls::made(&mut changes, call.id, self.id);
                 tracing::info!(call = %call.id, place, hook, attempt, "web hook called");
+            }
+            Err(Failure { later: Some(wait), reason, .. }) => {
+                hook_calls::postponed(changes.durability(Durability::Relaxed), call.id, self.id, now.plus(wait));
+                tracing::debug!(call = %call.id, place, hook, reason, "web hook waits");
             }
             Err(failure) => {
                 let is_last = failure.is_last || attempt >= TRIES;
@@ -97,7 +107,7 @@ impl Worker {
     }
 
     async fn make(&self, snapshot: &Snapshot, call: &Call) -> Result<(), Failure> {
-        let cannot = |reason: &str| Failure { reason: reason.to_owned(), whole: None, is_last: false };
+        let cannot = |reason: &str| Failure { reason: reason.to_owned(), whole: None, is_last: false, later: None };
         let job = Job::open(&snapshot.keys, call).ok_or_else(|| cannot("it cannot be opened with the configured secrets"))?;
         let hook = job.hook(&snapshot.config).ok_or_else(|| cannot("its configuration cannot be read"))?;
         let occasion = Occasion { id: call.id, ctx: &job.ctx, tries: 1 };
@@ -106,7 +116,16 @@ impl Worker {
                 Err(cannot(&format!("the service answered with status {}", answer.status)))
             }
             Ok(_) => Ok(()),
-            Err(error) => Err(Failure { reason: error.to_string(), whole: Some(error.whole()), is_last: false }),
+            Err(error) => {
+                let later = match &error {
+                    ServiceError::LeftAlone(why) => {
+                        let age = self.app.clock.now().since(call.created_at);
+                        postponed(age, why.retry_in(), &*self.app.rng)
+                    }
+                    _ => None,
+                };
+                Err(Failure { reason: error.to_string(), whole: Some(error.whole()), is_last: false, later })
+            }
         }
     }
 }
@@ -118,6 +137,8 @@ struct Failure {
     whole: Option<String>,
     /// Whether trying again is of no use.
     is_last: bool,
+    /// For how long it waits without having been tried.
+    later: Option<Duration>,
 }
 
 impl Work for Worker {

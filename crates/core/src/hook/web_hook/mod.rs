@@ -153,7 +153,13 @@ fn failed(cx: &Cx, hook: &Config, job: &Job, error: &ServiceError) -> FlowError 
     let reason = if cx.config().log.leak_sensitive_values { error.whole() } else { error.to_string() };
     tracing::error!(hook = hook.id, place = job.place, reason, "a web hook was not called, or did not answer");
     FlowError::api(match error {
-        ServiceError::TimedOut => ApiError::new(504, "A service that has to be told of this did not answer in time."),
+        ServiceError::TimedOut => late(),
+        // As if it had been called.
+        ServiceError::LeftAlone(why) if why.is_timeout() => late(),
         _ => ApiError::internal(),
     })
+}
+
+fn late() -> ApiError {
+    ApiError::new(504, "A service that has to be told of this did not answer in time.")
 }

@@ -14,7 +14,7 @@ use crate::crypto::Secret;
 use crate::flow::engine::{self, FlowError};
 use crate::hook;
 use crate::identity;
-use crate::outbound::{Call, Caller, Occasion, Service, ServiceBody, ServiceError};
+use crate::outbound::{Call, Caller, Occasion, Purpose, Service, ServiceBody, ServiceError};
 
 /// How often the other system is asked while somebody waits.
 const TRIES: u32 = 3;
@@ -50,6 +50,7 @@ pub(super) async fn is_right(
     ctx.insert("password".into(), password.into());
     let ctx = Value::Object(ctx);
     let service = Service {
+        purpose: Purpose::PasswordMigration,
         call: Call { url: url.expose(), method: &asked.method, headers: &asked.headers, auth: asked.auth.as_ref() },
         body: match &asked.body {
             Some(source) => ServiceBody::Jsonnet(source),

@@ -7,9 +7,8 @@ use url::Url;
 use super::base_of;
 use crate::app::Cx;
 use crate::config::oidc::Provider;
-use crate::oidc::circuit::ask;
 use crate::oidc::token::{accepts_json, json_of};
-use crate::oidc::{OidcError, Tokens};
+use crate::oidc::{OidcError, Tokens, ask};
 use crate::outbound::{Method, Request, Trust};
 
 /// A service.

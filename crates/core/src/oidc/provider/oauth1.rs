@@ -13,9 +13,8 @@ use url::{Url, form_urlencoded};
 use super::{Departure, Handed, Landing, Ticket, nonce};
 use crate::app::Cx;
 use crate::config::oidc::Provider;
-use crate::oidc::circuit::ask;
 use crate::oidc::token::{accepts_json, json_of};
-use crate::oidc::{Claims, OidcError, Tokens};
+use crate::oidc::{Claims, OidcError, Tokens, ask};
 use crate::outbound::{Method, Request, Response, Trust};
 
 const REQUEST_TOKEN: &str = "https://api.twitter.com/oauth/request_token";

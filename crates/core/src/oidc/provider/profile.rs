@@ -8,9 +8,8 @@ use url::Url;
 use super::fixed::Service;
 use crate::app::Cx;
 use crate::config::oidc::Provider;
-use crate::oidc::circuit::ask;
 use crate::oidc::token::{accepts_json, get, json_of};
-use crate::oidc::{Claims, OidcError, Tokens};
+use crate::oidc::{Claims, OidcError, Tokens, ask};
 use crate::outbound::{Method, Request, Trust};
 
 const ENDPOINT: &str = "the profile endpoint";

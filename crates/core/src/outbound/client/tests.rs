@@ -5,11 +5,12 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::super::source::{MAX_SOURCE_LENGTH, SourceError};
 use super::*;
+use crate::crypto::random::SystemClock;
 
 fn client(settings: Settings) -> Client {
     // Fails if another test has been faster.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    Client::new(settings).expect("the client can be set up")
+    Client::new(settings, Arc::new(SystemClock)).expect("the client can be set up")
 }
 
 fn guarded(exceptions: &[&str]) -> Client {
