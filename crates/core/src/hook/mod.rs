@@ -96,6 +96,11 @@ pub trait Hook: Send + Sync {
         false
     }
 
+    /// Whether it holds changes back until something is proved. It is not asked again when that was proved.
+    fn holds_back(&self) -> bool {
+        false
+    }
+
     /// Whether it looks at the flow as clients are shown it.
     fn sees_form(&self) -> bool {
         false

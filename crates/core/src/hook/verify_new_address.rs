@@ -16,6 +16,10 @@ impl Hook for VerifyNewAddress {
         "verify_new_address"
     }
 
+    fn holds_back(&self) -> bool {
+        true
+    }
+
     async fn decide(&self, cx: &Cx, _config: &Value, after: &mut After<'_>) -> Result<(), FlowError> {
         new_address::hold_back(cx, after).await
     }

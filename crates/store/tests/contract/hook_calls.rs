@@ -20,6 +20,26 @@ fn sample(created: i64) -> NewCall {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_tried_keeps_its_tries_and_calls_are_counted() {
+    everywhere(|store| async move {
+        let (worker, other, call, dead) = (id(), id(), sample(0), sample(1));
+        commit(&store, |c| [&call, &dead].into_iter().for_each(|call| hook_calls::owe(c, call))).await.expect("owed");
+        hook_calls::claim(&store, worker, at(2), LEASE, 10).await.expect("claimed");
+        commit(&store, |c| hook_calls::failed(c, dead.id, worker, None, "no", at(3))).await.expect("given up");
+        assert_eq!(hook_calls::counts(&store).await, Ok(hook_calls::Counts { owed: 1, abandoned: 1 }));
+        let postponed = |by| move |c: &mut _| hook_calls::postponed(c, call.id, by, at(20));
+        assert!(is_conflict(&commit(&store, postponed(other)).await), "it is another worker's");
+        commit(&store, postponed(worker)).await.expect("given back");
+        let stored = hook_calls::get(&store, call.id).await.expect("read").expect("there");
+        assert_eq!((stored.status, stored.send_count, stored.due_at), (CallStatus::Queued, 0, Some(at(20))));
+        assert_eq!(hook_calls::claim(&store, other, at(19), LEASE, 10).await, Ok(vec![]));
+        assert_eq!(hook_calls::claim(&store, other, at(20), LEASE, 10).await.expect("claimed")[0].send_count, 1);
+        assert_eq!(hook_calls::counts(&store).await, Ok(hook_calls::Counts { owed: 1, abandoned: 1 }));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_is_owed_until_it_was_made() {
     everywhere(|store| async move {
         let (worker, other) = (id(), id());

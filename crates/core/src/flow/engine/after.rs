@@ -173,11 +173,40 @@ pub async fn run_deciding(cx: &Cx, kind: FlowKind, after: &mut After<'_>) -> Res
     Ok(())
 }
 
+/// Runs the hooks of a good submit that may decide about it, now that what held it back was proved. What they said before
+/// that was said of another moment.
+///
+/// # Errors
+/// If one of them refuses or fails: then nothing is saved.
+pub async fn run_deciding_again(cx: &Cx, kind: FlowKind, after: &mut After<'_>) -> Result<(), FlowError> {
+    for hook in cx.config().after_hooks(kind, Some(after.method)) {
+        if let Some(known) = cx.app.hooks.get(&hook.name).filter(|known| !known.holds_back()) {
+            known.decide(cx, &hook.config, after).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Runs the other hooks of a good submit; then the person is told of what it changes about the account.
 ///
 /// # Errors
 /// If one of them fails: then nothing is saved.
 pub async fn run_after(cx: &Cx, kind: FlowKind, after: &mut After<'_>) -> Result<(), FlowError> {
+    run_following(cx, kind, after).await?;
+    if after.pending.show_verification
+        && let Some(verification) = &after.pending.verification
+    {
+        let all = std::iter::once(verification).chain(&after.pending.further_verifications);
+        after.pending.continue_with.extend(all.map(Verification::continue_with).collect::<Vec<_>>());
+    }
+    tell_of_change(cx, after).await
+}
+
+/// Runs the hooks that do not decide, where another flow ends the submit and tells the person.
+///
+/// # Errors
+/// If one of them fails: then nothing is saved.
+pub async fn run_following(cx: &Cx, kind: FlowKind, after: &mut After<'_>) -> Result<(), FlowError> {
     for hook in cx.config().after_hooks(kind, Some(after.method)) {
         if let Some(known) = cx.app.hooks.get(&hook.name) {
             known.after(cx, &hook.config, after).await?;
@@ -186,13 +215,7 @@ pub async fn run_after(cx: &Cx, kind: FlowKind, after: &mut After<'_>) -> Result
             }
         }
     }
-    if after.pending.show_verification
-        && let Some(verification) = &after.pending.verification
-    {
-        let all = std::iter::once(verification).chain(&after.pending.further_verifications);
-        after.pending.continue_with.extend(all.map(Verification::continue_with).collect::<Vec<_>>());
-    }
-    tell_of_change(cx, after).await
+    Ok(())
 }
 
 /// Does what hooks owe, now that the changes are saved. The first that fails is the last: what it and the others owed stays

@@ -20,7 +20,7 @@ mod traits;
 
 pub use after::{
     After, Before, Owed, Pending, Verification, form_for_hooks, leads_to_verification, ring, run_after, run_before, run_deciding,
-    settle, settle_alone,
+    run_deciding_again, run_following, settle, settle_alone,
 };
 pub use change::{Change, Edit, EditList, Fresh, SetCredential};
 pub use expired::{expired, gone, replaced};

@@ -38,8 +38,11 @@ pub(super) async fn prove(submit: &mut Submit<'_>, proof: Proof) -> Result<Reply
         changes.merge(proof.guards.clone());
         let found = identities::get_with_credentials(cx.store(), proof.identity_id).await.map_err(FlowError::Store)?;
         let Some(who) = found else { break };
-        let changed = new_address::take(cx, &mut changes, submit.loaded.flow.id, &who).await?;
-        let mut new = changed.unwrap_or_else(|| who.clone());
+        let held = new_address::take(cx, &mut changes, submit.loaded.flow.id, &who).await?;
+        let mut new = match &held {
+            Some(held) => held.decided(cx, &who, &mut changes).await?,
+            None => who.clone(),
+        };
         let mut theirs = new.identity.verifiable_addresses.iter_mut().filter(|a| a.value == proof.address && a.via == proof.via);
         // An address that was taken away meanwhile is nobody's to prove.
         let Some(address) = theirs.next() else { break };
@@ -62,6 +65,10 @@ pub(super) async fn prove(submit: &mut Submit<'_>, proof: Proof) -> Result<Reply
         if browser {
             flow.csrf = secret.as_ref().map(csrf::binding_of);
         }
+        let pending = match &held {
+            Some(held) => held.follow(cx, &who, &mut new, &mut changes).await?,
+            None => Pending::default(),
+        };
         let form = submit.form_for_hooks(&flow, carrier(&flow)).await?;
         let mut after = After {
             flow: &flow,
@@ -73,7 +80,7 @@ pub(super) async fn prove(submit: &mut Submit<'_>, proof: Proof) -> Result<Reply
             transient_payload: submit.transient_payload.as_ref(),
             changes: &mut changes,
             csrf_secret: secret,
-            pending: Default::default(),
+            pending,
         };
         engine::run_after(cx, FlowKind::Verification, &mut after).await?;
         let Pending { has_mail, has_calls, owed, .. } = after.pending;

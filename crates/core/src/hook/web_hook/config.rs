@@ -67,6 +67,11 @@ impl Config {
         }
     }
 
+    /// Whether an answer that agrees says what is saved.
+    pub(super) fn parses(&self) -> bool {
+        self.response.parse
+    }
+
     /// What is called.
     pub(super) fn service(&self) -> Service<'_> {
         Service {

@@ -22,17 +22,18 @@ pub(super) fn before(cx: &Cx, before: &Before<'_>) -> Value {
 /// What hooks of a good submit are told. `saved`: the identity is saved, or is about to be without any further question.
 pub(super) fn after(cx: &Cx, after: &After<'_>, saved: bool) -> Value {
     let kind = after.flow.kind();
+    let mut who = identity::view::public(cx, &after.who.identity);
     let mut form = plain_form(after.form.clone().unwrap_or_else(|| bare(cx, after.flow)));
     if let Value::Object(form) = &mut form {
         // As it is recorded, what settings hooks are told once the change is saved has no payload, and says so by its state.
         if kind == FlowKind::Settings && saved {
             form.insert("state".into(), "success".into());
+            form.insert("identity".into(), who.clone());
         } else {
             form.insert("transient_payload".into(), after.transient_payload.cloned().unwrap_or_else(|| json!({})));
         }
     }
     let mut ctx = request(cx, form);
-    let mut who = identity::view::public(cx, &after.who.identity);
     if let (Value::Object(who), true) = (&mut who, after.before.is_none() && !saved) {
         // It may come to nothing, so it has no id yet.
         who.insert("id".into(), Uuid::nil().to_string().into());

@@ -133,7 +133,7 @@ fn judge(hook: &Config, job: &Job, answer: &Response) -> Result<Option<Value>, F
         Err(FlowError::api(ApiError::internal()))
     };
     match (status, decides) {
-        (200, true) => match serde_json::from_slice(&answer.body) {
+        (200, true) if hook.parses() => match serde_json::from_slice(&answer.body) {
             Ok(said) => Ok(Some(said)),
             Err(_) => unusable("a web hook that decides answered with no JSON"),
         },

@@ -203,6 +203,45 @@ async fn line_26_a_hook_for_all_methods_that_parses_is_asked() {
     assert_eq!(spa.traits().await["name"], json!({}));
     target.says("/ask", 200, &json!({}));
     assert_eq!(spa.submit(&form, fields).await.status, 200);
+    // So it is at a sign-up.
+    let hook = target.hook("/ask", json!({ "response": { "parse": true } }));
+    let none = json!({ "after": { "hooks": [hook], "password": null } });
+    let app = TestApp::with(with(json!({ "registration": none }))).await;
+    target.says("/ask", 403, &refusal);
+    let answer = sign_up(&app, &ada()).await;
+    assert_eq!((answer.status, answer.told(), number_of_identities(&app).await), (400, vec![7], 0));
+}
+
+#[tokio::test]
+async fn one_that_may_only_interrupt_agrees_by_any_answer_and_changes_nothing() {
+    let target = Target::start().await;
+    let hooks = json!([{ "hook": "session" }, target.hook("/ask", json!({ "can_interrupt": true }))]);
+    let app = TestApp::with(after_password("registration", hooks)).await;
+    target.treat("/ask", Manner::Says(200, "fine".into()));
+    assert_eq!(sign_up(&app, &ada()).await.status, 200);
+    target.says("/ask", 200, &json!({ "identity": { "metadata_public": { "plan": 1 } } }));
+    let answer = sign_up(&app, &Person::named("bob")).await;
+    assert_eq!((answer.status, &answer.json()["identity"]["metadata_public"]), (200, &Value::Null));
+    target.treat("/ask", Manner::Says(400, "fine".into()));
+    assert_eq!(sign_up(&app, &Person::named("cyd")).await.status, 500);
+}
+
+#[tokio::test]
+async fn hooks_of_a_saved_change_are_told_the_account_as_it_is_now_and_those_of_the_start_are_not_called_again() {
+    let target = Target::start().await;
+    let all = jsonnet("function(ctx) { flow: ctx.flow.identity.traits, told: ctx.identity.traits }");
+    let after = target.hook("/after", json!({ "body": all }));
+    let change =
+        json!({ "settings": { "before": { "hooks": [target.hook("/before", json!({}))] }, "after": { "hooks": [after] } } });
+    let app = TestApp::with(with(change)).await;
+    let mut spa = Spa::new(&app);
+    spa.sign_up(&ada()).await;
+    let form = spa.open("settings").await;
+    let traits = json!({ "email": ada().email, "name": { "first": "Ada" } });
+    let answer = spa.submit(&form, json!({ "method": "profile", "traits": traits })).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(target.order(), ["/before", "/after"]);
+    assert_eq!(target.sent("/after")[0].json(), json!({ "flow": traits, "told": traits }));
 }
 
 #[tokio::test]

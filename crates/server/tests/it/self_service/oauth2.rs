@@ -87,6 +87,8 @@ async fn a_server_that_misbehaves_is_told_at_the_start() {
         (Manner::Says(200, r#"{"skip":"x"}"#.into()), 500, Value::Null),
     ] {
         target.treat(REQUEST, manner.clone());
+        // So that it is asked again although it did not answer.
+        app.wait(20);
         for kind in ["login", "registration"] {
             let begun = Instant::now();
             let answer = Spa::new(&app).get(&format!("/self-service/{kind}/browser?login_challenge=c1")).await;
@@ -187,6 +189,23 @@ async fn return_to_is_overridden_by_allowed_addresses_only() {
     let answer = Spa::new(&app).get(&format!("{BEGIN}&return_to={UI}/x")).await.json();
     assert_eq!(answer["return_to"], "https://oauth2.example.org/oauth2/auth");
     assert!(answer["request_url"].as_str().unwrap().contains("&refresh=true&return_to=https%3A%2F%2Foauth2"), "{answer}");
+    let answer = Spa::new(&app).get("/self-service/registration/browser?login_challenge=c1").await.json();
+    assert_eq!(answer["return_to"], "https://oauth2.example.org/oauth2/auth");
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_left_alone_for_a_while() {
+    let target = hydra(false).await;
+    let app = beside(&target, json!({})).await;
+    target.treat(REQUEST, Manner::Drops);
+    for _ in 0..8 {
+        assert_eq!(Spa::new(&app).get(BEGIN).await.status, 500);
+    }
+    assert_eq!(target.sent(REQUEST).len(), 5);
+    target.says(REQUEST, 200, &json!({ "skip": false }));
+    assert_eq!(Spa::new(&app).get(BEGIN).await.status, 500);
+    app.wait(20);
+    assert_eq!(Spa::new(&app).get(BEGIN).await.status, 200);
 }
 
 #[tokio::test]

@@ -62,9 +62,13 @@ impl TestApp {
     /// A server that is started over a database file that another one left behind, with that one's clock. `start` is the
     /// number of the start: each has chance of its own.
     pub(crate) async fn started_again(path: &Path, clock: Arc<FixedClock>, change: Value, start: u64) -> Self {
-        let dsn = format!("sqlite://{}", path.display());
-        let store = Store::open(&dsn, OpenOptions::default()).await.unwrap();
-        prepare(&store, &dsn).await.unwrap();
+        Self::started_again_at(&format!("sqlite://{}", path.display()), clock, change, start).await
+    }
+
+    /// As [`TestApp::started_again`], over a database of this name.
+    pub(crate) async fn started_again_at(dsn: &str, clock: Arc<FixedClock>, change: Value, start: u64) -> Self {
+        let store = Store::open(dsn, OpenOptions::default()).await.unwrap();
+        prepare(&store, dsn).await.unwrap();
         Self::over(store, clock, change, Proxies::default(), 2 + start).await
     }
 

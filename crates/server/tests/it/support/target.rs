@@ -81,6 +81,11 @@ impl Target {
         self.kept.lock().unwrap().manners.insert(path.to_owned(), manner);
     }
 
+    /// Forgets what it was sent, and treats everybody well.
+    pub(crate) fn forget(&self) {
+        *self.kept.lock().unwrap() = Kept::default();
+    }
+
     pub(crate) fn says(&self, path: &str, status: u16, body: &Value) {
         self.treat(path, Manner::Says(status, body.to_string()));
     }
