@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use crate::app::Cx;
-use crate::flow::engine::{Reply, return_to};
+use crate::flow::engine::Reply;
 use crate::outbound::{Call, OutboundError, Purpose, Response};
 
 /// How long one question to the OAuth2 server may take.
@@ -74,20 +74,6 @@ pub async fn of_flow(cx: &Cx, flow: &Flow) -> Result<Option<LoginRequest>, ApiEr
     match &flow.login_challenge {
         Some(challenge) => login_request(cx, challenge).await.map(Some),
         None => Ok(None),
-    }
-}
-
-/// Where a flow that begins leads in the end: where it says itself, or, if so configured, where the OAuth2 client began.
-///
-/// # Errors
-/// 400 if the address is not allowed.
-pub fn return_to(cx: &Cx, asked: Option<&LoginRequest>) -> Result<Option<String>, ApiError> {
-    match asked.filter(|_| cx.config().oauth2_provider.override_return_to) {
-        Some(asked) => {
-            return_to::check(cx.config(), &asked.request_url)?;
-            Ok(Some(asked.request_url.clone()))
-        }
-        None => return_to::requested(cx),
     }
 }
 

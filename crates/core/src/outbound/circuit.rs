@@ -253,14 +253,14 @@ mod tests {
             assert!(circuits.enter(purpose, &url(other)).is_ok(), "others are not touched: {other}");
         }
         clock.advance(REST);
-        let mut trial = circuits.enter(HOOK, &url(a)).ok().expect("one tries again");
+        let mut trial = circuits.enter(HOOK, &url(a)).expect("one tries again");
         assert!(circuits.enter(HOOK, &url(a)).is_err(), "and only one");
         trial.heard();
         drop(trial);
         for _ in 1..FAILURES {
             assert!(fails(&circuits, a), "it answered: the circuit is closed");
         }
-        circuits.enter(HOOK, &url(a)).ok().expect("still closed").heard();
+        circuits.enter(HOOK, &url(a)).expect("still closed").heard();
         assert!(fails(&circuits, a), "an answer in between counts");
     }
 
@@ -272,10 +272,10 @@ mod tests {
         clock.advance(REST);
         assert!(fails(&circuits, a) && !fails(&circuits, a));
         clock.advance(REST);
-        drop(circuits.enter(HOOK, &url(a)).ok().expect("a trial"));
+        drop(circuits.enter(HOOK, &url(a)).expect("a trial"));
         assert!(fails(&circuits, a), "the one before tried nothing");
         clock.advance(REST);
-        let mut both = circuits.enter(HOOK, &url(a)).ok().expect("a trial");
+        let mut both = circuits.enter(HOOK, &url(a)).expect("a trial");
         both.heard();
         both.silent(true);
         drop(both);

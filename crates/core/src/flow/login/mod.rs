@@ -43,7 +43,13 @@ pub async fn begin(cx: &Cx, flow_type: FlowType) -> Reply {
 async fn try_begin(cx: &Cx, flow_type: FlowType) -> Result<Reply, ApiError> {
     let json = flow_type == FlowType::Api || cx.request.wants_json();
     let asked = if flow_type == FlowType::Browser { oauth2::asked(cx).await? } else { None };
-    let return_to = oauth2::return_to(cx, asked.as_ref())?;
+    let return_to = match asked.as_ref().filter(|_| cx.config().oauth2_provider.override_return_to) {
+        Some(asked) => {
+            return_to::check(cx.config(), &asked.request_url)?;
+            Some(asked.request_url.clone())
+        }
+        None => return_to::requested(cx)?,
+    };
     let requested_aal = requested_aal(cx)?;
     let schema = match requested_aal {
         Aal::Aal2 => None,

@@ -41,8 +41,8 @@ async fn try_begin(cx: &Cx, flow_type: FlowType) -> Result<Reply, ApiError> {
     if signed_in && flow_type == FlowType::Api {
         return Err(already_signed_in());
     }
+    let return_to = return_to::requested(cx)?;
     let asked = oauth2::asked(cx).await?.filter(|_| flow_type == FlowType::Browser);
-    let return_to = oauth2::return_to(cx, asked.as_ref())?;
     let schema_id = engine::requested_schema(cx)?;
     enabled(cx)?;
     let detail = Detail::Registration { schema: schema_id, choosing_credential: false };
