@@ -59,14 +59,12 @@ impl Post {
         let store = Store::open("memory", OpenOptions::default()).await.expect("a store");
         store.migrate().await.expect("migrated");
         let keys = Keyring::new(&["a-secret-of-enough-length".to_owned()], &[], &[], &[], [0; 32]);
-        let desk = TestDesk {
-            config: config(courier),
-            keys,
-            outbound: Client::new(Settings::default(), Arc::new(SystemClock)).expect("a client"),
-        };
+        let clock = Arc::new(FixedClock::new(Timestamp::from_seconds(1_700_000_000)));
+        let outbound = Client::new(Settings::default(), clock.clone()).expect("a client");
+        let desk = TestDesk { config: config(courier), keys, outbound };
         Self {
             store,
-            clock: Arc::new(FixedClock::new(Timestamp::from_seconds(1_700_000_000))),
+            clock,
             rng: Arc::new(SeededRng::new(7)),
             bell: Arc::default(),
             desk: Arc::new(desk),
@@ -116,6 +114,11 @@ impl Post {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("it did not come to that: {:?}", self.message(id).await);
+    }
+
+    /// What became of requests to services.
+    pub(super) fn measures(&self) -> String {
+        self.desk.outbound.render_measures()
     }
 
     pub(super) async fn until_tried(&self, id: Uuid, times: u64) -> (Message, Vec<Dispatch>) {

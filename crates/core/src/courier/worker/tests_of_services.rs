@@ -3,7 +3,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use portcullis_model::identity::Via;
-use portcullis_store::outbox::MessageStatus;
+use portcullis_store::outbox::{Message, MessageStatus};
 use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
@@ -86,6 +86,40 @@ async fn a_message_is_posted_as_configured_and_once() {
     assert!(!body["names"].to_string().contains("html_body"), "{body}");
     assert_eq!((&body["ctx"]["message_type"], &body["ctx"]["subject"]), (&json!("sms"), &json!("")));
     assert_eq!(body["ctx"]["template_data"]["request_url_domain"], "id.example.org");
+}
+
+#[tokio::test]
+async fn messages_for_a_service_that_is_left_alone_wait_without_spending_a_try() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
+    let call = json!({ "url": format!("http://{address}/send") });
+    let config = json!({ "worker": { "pull_wait": "10ms" }, "delivery_strategy": "http", "http": { "request_config": call } });
+    let post = Post::open(config).await;
+    let mut ids = Vec::new();
+    for _ in 0..7 {
+        // To one recipient, so that they leave one after the other.
+        ids.push(post.post(Via::Email, ADDRESS).await);
+    }
+    // Of one moment, they leave in the order of their ids.
+    ids.sort();
+    post.work();
+    for (place, id) in ids.iter().enumerate() {
+        let left_alone = "outbound_requests_total{outcome=\"left_alone\",purpose=\"courier\"} 2";
+        let tries = u64::from(place < 5);
+        let waits =
+            |m: &Message| m.status == MessageStatus::Queued && m.send_count == tries && post.measures().contains(left_alone);
+        let (_, attempts) = post.until(*id, waits).await;
+        assert_eq!(attempts.len(), usize::from(place < 5), "{place}");
+    }
+    let listener = std::net::TcpListener::bind(address).expect("the same port");
+    let server = MockServer::builder().listener(listener).start().await;
+    answer(&server, 204, "").await;
+    post.clock.advance(Duration::from_secs(30));
+    for id in ids {
+        post.until(id, |m| m.status == MessageStatus::Sent).await;
+    }
+    assert_eq!(asked(&server).await.len(), 7);
 }
 
 #[tokio::test]
