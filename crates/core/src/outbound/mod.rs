@@ -13,7 +13,7 @@ mod source;
 
 pub(crate) use address::may_connect;
 pub use call::{Call, CallError, told_headers};
-pub use client::{Client, OutboundError, Request, Response, Settings, Trust};
+pub use client::{Client, OutboundError, Request, Response, Settings, Trust, World};
 pub use service::{Caller, Occasion, Service, ServiceBody, ServiceError};
 pub use source::{MAX_SOURCE_LENGTH, SourceError};
 
