@@ -5,6 +5,7 @@ mod failures;
 mod journeys;
 mod linking;
 mod native;
+mod services;
 mod settings;
 mod tokens;
 
