@@ -2,6 +2,7 @@
 
 mod anywhere;
 mod consumer;
+mod handed;
 mod openid;
 mod quirks;
 mod work;
@@ -191,6 +192,8 @@ struct Case {
     place: &'static str,
     sent: Pairs,
     steps: Vec<Step>,
+    /// Where people are sent back to, of a provider that is told so before they are sent there.
+    back: Arc<Mutex<Option<String>>>,
 }
 
 /// How a trip went.
@@ -219,7 +222,7 @@ impl Case {
             }
         }
         sent.sort();
-        Self { settings, place, sent, steps: Vec::new() }
+        Self { settings, place, sent, steps: Vec::new(), back: Arc::default() }
     }
 
     /// One more request, in order.
@@ -274,10 +277,12 @@ impl Case {
         assert_eq!((shown, parameters.len()), (self.sent.clone(), self.sent.len()), "{kind}: {parameters:?}");
         sent.lock().unwrap().clone_from(&parameters);
         let mut browser = spa.browser();
-        let back = value(&parameters, "redirect_uri").to_owned();
-        let state = value(&parameters, "state").to_owned();
         let mut answer: Vec<(&str, &str)> = coming.to_vec();
-        answer.push(("state", &state));
+        let told_before = self.back.lock().unwrap().clone();
+        let back = told_before.unwrap_or_else(|| {
+            answer.push(("state", value(&parameters, "state")));
+            value(&parameters, "redirect_uri").to_owned()
+        });
         // Some providers' pages post a form across sites, which brings no cookies along.
         let back = if parameters.iter().any(|(k, v)| k == "response_mode" && v == "form_post") {
             let jar = std::mem::take(&mut browser.jar);

@@ -1,6 +1,6 @@
 //! Services that speak OpenID Connect at known issuers: Google, Microsoft, Apple, netID, LINE, LinkedIn.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::OnceLock;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
@@ -12,7 +12,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::{CLIENT, Case, OWN, Sent, Step, Trip, ok, tokens, value};
-use crate::support::{Asked, Form, Native, TestApp, Told, internet};
+use crate::support::{Asked, Told};
 
 const NOW: i64 = 1_800_000_000;
 
@@ -30,7 +30,7 @@ fn ec() -> &'static EcdsaKeyPair {
     })
 }
 
-fn jwks() -> Value {
+pub(super) fn jwks() -> Value {
     let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
     let public = rsa().public_key();
     let (n, e) = (public.modulus().big_endian_without_leading_zero(), public.exponent().big_endian_without_leading_zero());
@@ -41,7 +41,7 @@ fn jwks() -> Value {
     ] })
 }
 
-fn signed(algorithm: &str, claims: &Value) -> String {
+pub(super) fn signed(algorithm: &str, claims: &Value) -> String {
     let head = json!({ "alg": algorithm, "kid": if algorithm == "RS256" { "r" } else { "e" } });
     let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let message = format!("{}.{}", encode(&head), encode(claims));
@@ -56,7 +56,7 @@ fn signed(algorithm: &str, claims: &Value) -> String {
 }
 
 /// Claims of a token for us.
-fn claims(issuer: &str, more: &Value) -> Value {
+pub(super) fn claims(issuer: &str, more: &Value) -> Value {
     let mut claims = json!({ "iss": issuer, "aud": CLIENT, "sub": "110169484474386276334", "iat": NOW, "exp": NOW + 600 });
     claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     claims
@@ -253,7 +253,7 @@ fn judged_by_apple(secret: &str, public: &[u8]) -> Result<(), &'static str> {
     if body == expected { Ok(()) } else { Err("the claims") }
 }
 
-fn netid_document() -> Value {
+pub(super) fn netid_document() -> Value {
     json!({
         "issuer": "https://broker.netid.de/", "authorization_endpoint": "https://broker.netid.de/authorize",
         "token_endpoint": "https://broker.netid.de/token", "userinfo_endpoint": "https://broker.netid.de/userinfo",
@@ -277,46 +277,6 @@ async fn netid_signs_in() {
             "iss": issuer, "sub": "n-1", "email": "ada@example.org", "email_verified": true, "given_name": "Ada",
         }))
         .await;
-}
-
-#[tokio::test]
-async fn what_netids_dialogue_gives_is_exchanged_by_whoever_shows_it() {
-    let log: Arc<Mutex<Vec<String>>> = Arc::default();
-    let seen = Arc::clone(&log);
-    let world = internet(&["broker.netid.de"], move |asked| {
-        if asked.line.ends_with("/openid-configuration") {
-            return ok(&netid_document());
-        }
-        if asked.line.ends_with("/jwks.json") {
-            return ok(&jwks());
-        }
-        let form = asked.form();
-        seen.lock().unwrap().push(format!("{} {form:?} {}", asked.line, asked.header("origin")));
-        if value(&form, "fedcm_token") != "from-the-dialogue" {
-            return Told::json(400, &json!({ "error": "invalid_grant" }));
-        }
-        let token = claims("https://broker.netid.de/", &json!({ "nonce": "n", "email": "ada@example.org" }));
-        ok(&json!({ "id_token": signed("RS256", &token) }))
-    });
-    let mut case = Case::of("netid", json!({ "net_id_token_origin_header": "https://www.example.org" }), "", &[]);
-    let app = TestApp::within(
-        world.await,
-        json!({ "selfservice": {
-        "methods": { "oidc": { "enabled": true, "config": { "providers": [case.settings.take()] } } },
-    } }),
-    )
-    .await;
-    let native = Native::new(&app);
-    let form = Form::of(&native.get("/self-service/registration/api").await);
-    let hand_in = |token: &'static str| {
-        native.submit(&form, json!({ "method": "oidc", "provider": "it", "id_token": token, "id_token_nonce": "n" }))
-    };
-    assert_eq!(hand_in("another").await.status, 403);
-    let done = hand_in("from-the-dialogue").await;
-    assert_eq!((done.status, done.json()["identity"]["traits"]["email"].clone()), (200, json!("ada@example.org")), "{done:?}");
-    let expected = "POST https://broker.netid.de/token [(\"fedcm_token\", \"from-the-dialogue\"), (\"grant_type\", \
-                    \"netid_fedcm\")] https://www.example.org";
-    assert_eq!(log.lock().unwrap().last().map(String::as_str), Some(expected));
 }
 
 #[tokio::test]
