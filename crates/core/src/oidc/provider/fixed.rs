@@ -172,12 +172,20 @@ impl Service {
         self == Self::Uaepass
     }
 
+    /// Whether the client's secret goes into the body, because HTTP Basic is not known there.
     pub(super) fn wants_secret_in_body(self) -> bool {
-        match self {
-            Self::Github | Self::GithubApp | Self::Facebook | Self::Lark | Self::Linkedin | Self::Patreon => true,
-            Self::Salesforce | Self::Slack | Self::Vk => true,
-            _ => false,
-        }
+        matches!(
+            self,
+            Self::Github
+                | Self::GithubApp
+                | Self::Facebook
+                | Self::Lark
+                | Self::Linkedin
+                | Self::Patreon
+                | Self::Salesforce
+                | Self::Slack
+                | Self::Vk
+        )
     }
 
     /// Whether its token endpoint is not that of the standard.
