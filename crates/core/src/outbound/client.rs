@@ -168,19 +168,18 @@ impl Client {
     /// # Errors
     /// If there is no such provider.
     pub fn new(settings: Settings) -> Result<Self, OutboundError> {
-        Self::within(World::default(), settings)
-    }
-
-    /// As [`Client::new`], in a world that is not the system's.
-    ///
-    /// # Errors
-    /// If the process has no rustls provider.
-    pub fn within(world: World, settings: Settings) -> Result<Self, OutboundError> {
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             return Err(OutboundError::Setup("no TLS provider is installed".to_owned()));
         }
         let (open, closed) = (OnceLock::new(), OnceLock::new());
+        let world = World::default();
         Ok(Self { open, closed, world, settings: ArcSwap::from_pointee(settings), cached: Cache::new(256) })
+    }
+
+    /// This client, before it is used, in a world that is not the system's.
+    #[must_use]
+    pub fn within(self, world: World) -> Self {
+        Self { world, ..self }
     }
 
     /// Follows a change of the configuration.
