@@ -56,6 +56,8 @@ pub struct Surroundings {
     pub jsonnet: jsonnet::Settings,
     /// Whether native flows may be submitted with cookies and `Origin`.
     pub relax_native_check: bool,
+    /// Where the names of outgoing requests lead.
+    pub world: outbound::World,
 }
 
 /// Puts an application together.
@@ -63,8 +65,8 @@ pub struct Surroundings {
 /// # Errors
 /// If identity schemas cannot be loaded, or the system gives no threads.
 pub async fn compose(config: Config, store: Store, around: Surroundings) -> Result<Arc<App>, StartError> {
-    let outbound =
-        Arc::new(outbound::Client::new(outbound_settings(&config), Arc::clone(&around.clock)).map_err(StartError::Outbound)?);
+    let outbound = outbound::Client::new(outbound_settings(&config), Arc::clone(&around.clock)).map_err(StartError::Outbound)?;
+    let outbound = Arc::new(outbound.within(around.world));
     let live = Arc::new(Live::new(config.clone()));
     let snapshot = snapshot(config, outbound, &*around.rng).await.map_err(StartError::Schemas)?;
     let passwords = Pool::new(Limits::default(), Arc::clone(&around.rng)).map_err(StartError::Threads)?;

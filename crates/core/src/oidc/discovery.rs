@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::header::{ACCEPT, HeaderValue};
 use serde::Deserialize;
 use url::Url;
+use uuid::Uuid;
 
 use super::{OidcError, ask};
 use crate::app::Cx;
@@ -91,8 +92,8 @@ async fn fetch(cx: &Cx, issuer: &str) -> Result<Document, OidcError> {
         return Err(OidcError::Discovery(format!("the answer has status {}", answer.status)));
     }
     let document: Document = serde_json::from_slice(&answer.body).map_err(|_| told("it is no such document"))?;
-    // Discovery 1.0, section 4.3. Microsoft's document for all tenants has a placeholder in the tenant's place.
-    if document.issuer != issuer && !is_template_of(&document.issuer, issuer) {
+    // Discovery 1.0, section 4.3.
+    if document.issuer != issuer && !is_tenants(&document.issuer, issuer) {
         return Err(told("it names another issuer"));
     }
     for endpoint in [Some(&document.authorization_endpoint), document.token_endpoint.as_ref(), document.jwks_uri.as_ref()] {
@@ -107,34 +108,42 @@ fn is_http(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
-/// Whether an issuer's name is that of a configured one with `{tenantid}` in place of a segment.
-fn is_template_of(document: &str, issuer: &str) -> bool {
-    let (mut a, mut b) = (document.split('/'), issuer.split('/'));
-    loop {
-        match (a.next(), b.next()) {
-            (None, None) => return document.contains("/{tenantid}/"),
-            (Some(a), Some(b)) if a == b || (a == "{tenantid}" && !b.is_empty()) => {}
-            _ => return false,
+/// Whether both are Microsoft's, of the same version. Its tenants are configured by id, by domain, or by a word for several of
+/// them; the document names the tenant by its id, or has a placeholder if it is for several.
+fn is_tenants(document: &str, issuer: &str) -> bool {
+    fn parts(text: &str) -> Option<(&str, &str)> {
+        text.strip_prefix("https://login.microsoftonline.com/")?.split_once('/')
+    }
+    match (parts(document), parts(issuer)) {
+        (Some((named, version)), Some((configured, wanted))) => {
+            let is_one = Uuid::try_parse(named).is_ok() && Uuid::try_parse(configured).is_err();
+            version == wanted && !configured.is_empty() && (is_one || named == "{tenantid}")
         }
+        _ => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{is_http, is_template_of};
+    use super::{is_http, is_tenants};
 
     #[test]
     fn only_the_tenant_may_differ() {
-        let template = "https://login.microsoftonline.com/{tenantid}/v2.0";
-        for (issuer, fits) in [
-            ("https://login.microsoftonline.com/common/v2.0", true),
-            ("https://login.microsoftonline.com//v2.0", false),
-            ("https://login.microsoftonline.com/common/v1.0", false),
-            ("https://evil.example/common/v2.0", false),
+        const SEVERAL: &str = "https://login.microsoftonline.com/{tenantid}/v2.0";
+        const ONE: &str = "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0";
+        for (document, issuer, fits) in [
+            (SEVERAL, "https://login.microsoftonline.com/common/v2.0", true),
+            (ONE, "https://login.microsoftonline.com/consumers/v2.0", true),
+            (ONE, "https://login.microsoftonline.com/contoso.onmicrosoft.com/v2.0", true),
+            (ONE, "https://login.microsoftonline.com/11111111-6c67-4c5b-b112-36a304b66dad/v2.0", false),
+            (SEVERAL, "https://login.microsoftonline.com//v2.0", false),
+            (SEVERAL, "https://login.microsoftonline.com/common/v1.0", false),
+            (SEVERAL, "https://evil.example/common/v2.0", false),
+            ("https://evil.example/{tenantid}/v2.0", "https://evil.example/common/v2.0", false),
+            ("https://login.microsoftonline.com/evil/v2.0", "https://login.microsoftonline.com/common/v2.0", false),
         ] {
-            assert_eq!(is_template_of(template, issuer), fits, "{issuer}");
+            assert_eq!(is_tenants(document, issuer), fits, "{document} {issuer}");
         }
-        assert!(!is_template_of("https://a.example", "https://a.example"));
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod token;
 pub use claims::Claims;
 pub use mapper::{Mapped, MapperError, map};
 pub use pkce::{Challenge, challenge_of};
-pub use provider::{Departure, Handed, IdTokenError, Landing, Ticket, accept_id_token, depart, land};
+pub use provider::{Departure, Handed, IdTokenError, Landing, Ticket, accept_id_token, depart, is_pkce_forced, land};
 pub use token::Tokens;
 
 use std::sync::Arc;

@@ -69,20 +69,13 @@ pub(super) struct Exchange<'a> {
 
 impl Exchange<'_> {
     fn request(&self, in_body: Option<&Secret>, basic: Option<&Secret>) -> Result<Request, OidcError> {
-        let url = Url::parse(self.endpoint).map_err(|_| OidcError::upstream(ENDPOINT, "its address is no URL"))?;
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("grant_type", "authorization_code");
-        form.append_pair("code", self.code).append_pair("redirect_uri", self.redirect_uri);
-        if let Some(verifier) = self.verifier {
-            form.append_pair("code_verifier", verifier);
-        }
+        let mut form = vec![("grant_type", "authorization_code"), ("code", self.code), ("redirect_uri", self.redirect_uri)];
+        form.extend(self.verifier.map(|verifier| ("code_verifier", verifier)));
         if let Some(secret) = in_body {
-            form.append_pair("client_id", self.client_id).append_pair("client_secret", secret.expose());
+            form.extend([("client_id", self.client_id), ("client_secret", secret.expose())]);
         }
-        form.extend_pairs(self.more);
-        let mut request = Request::new(Method::POST, url, Trust::Operator);
-        request.headers = accepts_json();
-        request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        form.extend(self.more);
+        let mut request = form_request(ENDPOINT, self.endpoint, &form)?;
         if let Some(secret) = basic {
             // RFC 6749, section 2.3.1: both are written as in forms first.
             let written = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
@@ -92,7 +85,6 @@ impl Exchange<'_> {
             value.set_sensitive(true);
             request.headers.insert(AUTHORIZATION, value);
         }
-        request.body = form.finish().into();
         Ok(request)
     }
 
@@ -102,8 +94,9 @@ impl Exchange<'_> {
             Proof::Body(secret) => tokens_of(&ask(cx, ENDPOINT, self.request(Some(secret), None)?).await?),
             Proof::Basic(secret) => {
                 let answer = ask(cx, ENDPOINT, self.request(None, Some(secret))?).await?;
-                // Some know the body only. Who does not know a client uses up no code.
-                if answer.status == 401 || error_code(&answer).as_deref() == Some("invalid_client") {
+                // Some know the body only, and say so in one of these ways. Who does not know a client uses up no code.
+                let error = error_code(&answer);
+                if answer.status == 401 || matches!(error.as_deref(), Some("invalid_client" | "invalid_request")) {
                     return tokens_of(&ask(cx, ENDPOINT, self.request(Some(secret), None)?).await?);
                 }
                 tokens_of(&answer)
@@ -114,7 +107,10 @@ impl Exchange<'_> {
 
 /// The code of an error (section 5.2), if an answer has one that can be told.
 fn error_code(answer: &Response) -> Option<String> {
-    let told: Value = serde_json::from_slice(&answer.body).ok()?;
+    code_of(&serde_json::from_slice(&answer.body).ok()?)
+}
+
+fn code_of(told: &Value) -> Option<String> {
     let code = told.get("error")?.as_str()?;
     let is_code = code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
     is_code.then(|| code.to_owned())
@@ -138,6 +134,16 @@ pub(super) fn tokens_of(answer: &Response) -> Result<Tokens, OidcError> {
         return refused("it gives no access token".to_owned());
     }
     Ok(tokens)
+}
+
+/// A request that sends a form to an endpoint.
+pub(super) fn form_request(endpoint: &'static str, address: &str, form: &[(&str, &str)]) -> Result<Request, OidcError> {
+    let url = Url::parse(address).map_err(|_| OidcError::upstream(endpoint, "its address is no URL"))?;
+    let mut request = Request::new(Method::POST, url, Trust::Operator);
+    request.headers = accepts_json();
+    request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+    request.body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish().into();
+    Ok(request)
 }
 
 /// Headers of a request for JSON.
@@ -164,5 +170,11 @@ pub(super) fn json_of(endpoint: &'static str, answer: &Response) -> Result<Value
     if !answer.is_success() {
         return Err(OidcError::upstream(endpoint, format!("it answers with status {}", answer.status)));
     }
-    serde_json::from_slice(&answer.body).map_err(|_| OidcError::upstream(endpoint, "its answer is no JSON"))
+    let told = serde_json::from_slice(&answer.body).map_err(|_| OidcError::upstream(endpoint, "its answer is no JSON"))?;
+    // Some tell their errors in good answers.
+    match (code_of(&told), told.get("error").filter(|error| !error.is_null())) {
+        (Some(code), _) => Err(OidcError::upstream(endpoint, format!("it says {code}"))),
+        (None, Some(_)) => Err(OidcError::upstream(endpoint, "it says that there is an error")),
+        (None, None) => Ok(told),
+    }
 }

@@ -1,7 +1,9 @@
 //! The HTTP client.
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -37,6 +39,26 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self { disallow_private_ip_ranges: false, private_ip_exception_urls: Vec::new(), timeout: Duration::from_secs(30) }
+    }
+}
+
+/// Where names lead and whose certificates count. By default that is the system's to say; a world of its own can be made for a
+/// client, in which real names lead to other servers. The rules about addresses hold in every world.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    names: HashMap<String, SocketAddr>,
+    roots: Vec<reqwest::Certificate>,
+}
+
+impl World {
+    /// A world in which a few names lead elsewhere: with the port where their URLs name none. Only certificates count that
+    /// one of `roots`, in DER, has signed.
+    ///
+    /// # Errors
+    /// If a certificate cannot be read.
+    pub fn with(names: HashMap<String, SocketAddr>, roots: &[&[u8]]) -> Result<Self, OutboundError> {
+        let read = |der: &&[u8]| reqwest::Certificate::from_der(der).map_err(|e| OutboundError::Setup(root(&e)));
+        Ok(Self { names, roots: roots.iter().map(read).collect::<Result<_, _>>()? })
     }
 }
 
@@ -136,6 +158,7 @@ pub struct Client {
     open: OnceLock<reqwest::Client>,
     /// For requests that may not. Apart, so that no kept connection is shared between the two.
     closed: OnceLock<reqwest::Client>,
+    world: World,
     settings: ArcSwap<Settings>,
     circuits: Circuits,
     tally: Tally,
@@ -158,9 +181,15 @@ impl Client {
             return Err(OutboundError::Setup("no TLS provider is installed".to_owned()));
         }
         let (open, closed) = (OnceLock::new(), OnceLock::new());
-        let circuits = Circuits::new(clock);
+        let (circuits, world) = (Circuits::new(clock), World::default());
         let settings = ArcSwap::from_pointee(settings);
-        Ok(Self { open, closed, settings, circuits, tally: Tally::default(), cached: Cache::new(256) })
+        Ok(Self { open, closed, world, settings, circuits, tally: Tally::default(), cached: Cache::new(256) })
+    }
+
+    /// This client, before it is used, in a world that is not the system's.
+    #[must_use]
+    pub fn within(self, world: World) -> Self {
+        Self { world, ..self }
     }
 
     /// Follows a change of the configuration.
@@ -256,8 +285,8 @@ impl Client {
         };
         match (allowed, reach) {
             (false, _) => Err(OutboundError::Refused),
-            (true, Reach::Private) => made(&self.open, reach),
-            (true, Reach::Public) => made(&self.closed, reach),
+            (true, Reach::Private) => made(&self.open, &self.world, reach),
+            (true, Reach::Public) => made(&self.closed, &self.world, reach),
         }
     }
 }
@@ -272,15 +301,15 @@ impl Settings {
 }
 
 /// The client in a place, made now if it is not there yet. Of two that are made at once the first stays.
-fn made(place: &OnceLock<reqwest::Client>, reach: Reach) -> Result<&reqwest::Client, OutboundError> {
+fn made<'c>(place: &'c OnceLock<reqwest::Client>, world: &World, reach: Reach) -> Result<&'c reqwest::Client, OutboundError> {
     if let Some(client) = place.get() {
         return Ok(client);
     }
-    let fresh = build(reach)?;
+    let fresh = build(world, reach)?;
     Ok(place.get_or_init(|| fresh))
 }
 
-fn build(reach: Reach) -> Result<reqwest::Client, OutboundError> {
+fn build(world: &World, reach: Reach) -> Result<reqwest::Client, OutboundError> {
     let builder = || {
         reqwest::Client::builder()
             .user_agent(concat!("Portcullis/", env!("CARGO_PKG_VERSION")))
@@ -290,8 +319,11 @@ fn build(reach: Reach) -> Result<reqwest::Client, OutboundError> {
             .redirect(redirect::Policy::none())
             .connect_timeout(Duration::from_secs(10))
             .pool_idle_timeout(Duration::from_secs(30))
-            .dns_resolver(Arc::new(Resolver(reach)))
+            .dns_resolver(Arc::new(Resolver { reach, names: world.names.clone() }))
     };
+    if !world.roots.is_empty() {
+        return builder().tls_certs_only(world.roots.clone()).build().map_err(|e| OutboundError::Setup(root(&e)));
+    }
     builder().build().or_else(|error| {
         // A machine without certificates, such as an empty container, can still speak plain HTTP.
         tracing::warn!(error = %root(&error), "no certificates were found: https addresses cannot be reached");
@@ -375,15 +407,21 @@ fn root(error: &reqwest::Error) -> String {
 #[error("the name resolves to addresses that must not be reached")]
 struct RefusedAddress;
 
-/// Asks the system for a name's addresses and keeps those that may be reached.
-struct Resolver(Reach);
+/// Finds a name's addresses, in the world or by asking the system, and keeps those that may be reached.
+struct Resolver {
+    reach: Reach,
+    names: HashMap<String, SocketAddr>,
+}
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let reach = self.0;
+        let (reach, known) = (self.reach, self.names.get(name.as_str()).copied());
         Box::pin(async move {
             // The port is a placeholder: the connector puts the URL's in its place.
-            let found: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let found: Vec<_> = match known {
+                Some(address) => vec![address],
+                None => tokio::net::lookup_host((name.as_str(), 0)).await?.collect(),
+            };
             let any = !found.is_empty();
             let allowed: Vec<_> = found.into_iter().filter(|a| reach.allows(a.ip())).collect();
             if any && allowed.is_empty() {

@@ -17,7 +17,7 @@ mod tally;
 pub(crate) use address::may_connect;
 pub use call::{Call, CallError, told_headers};
 pub use circuit::LeftAlone;
-pub use client::{Client, OutboundError, Request, Response, Settings, Trust};
+pub use client::{Client, OutboundError, Request, Response, Settings, Trust, World};
 pub use purpose::Purpose;
 pub use service::{Caller, Occasion, Service, ServiceBody, ServiceError};
 pub use source::{MAX_SOURCE_LENGTH, SourceError};

@@ -7,6 +7,7 @@ use portcullis_core::config::Sources;
 use portcullis_core::config::first_run::{self, MadeSecrets};
 use portcullis_core::crypto::{OsRng, SystemClock};
 use portcullis_core::jsonnet;
+use portcullis_core::outbound::World;
 use portcullis_store::{OpenOptions, Store, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -28,7 +29,7 @@ pub(super) fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Re
 
 /// The real clock, the real chance.
 pub(super) fn surroundings(jsonnet: jsonnet::Settings, relax_native_check: bool) -> Surroundings {
-    Surroundings { clock: Arc::new(SystemClock), rng: Arc::new(OsRng), jsonnet, relax_native_check }
+    Surroundings { clock: Arc::new(SystemClock), rng: Arc::new(OsRng), jsonnet, relax_native_check, world: World::default() }
 }
 
 /// Secrets for a server whose configuration may have none: kept in the data folder on a first run, else of this process.

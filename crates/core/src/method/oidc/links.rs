@@ -26,6 +26,11 @@ fn text<'v>(entry: &'v Value, name: &str) -> &'v str {
     entry.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// What a link adds to the identifiers of a credential.
+fn identifier(entry: &Value) -> String {
+    format!("{}:{}", text(entry, "provider"), text(entry, "subject"))
+}
+
 /// The links of a credential.
 pub(super) fn of_credential(credential: &Credential) -> impl Iterator<Item = Link<'_>> {
     entries(credential)
@@ -62,9 +67,14 @@ pub(super) fn with(cx: &Cx, identity_id: Uuid, old: Option<&Credential>, provide
     if let (Some(organization), Some(link)) = (&provider.organization_id, link.as_object_mut()) {
         link.insert("organization".to_owned(), organization.as_str().into());
     }
-    let mut links = old.map(|old| entries(old).to_vec()).unwrap_or_default();
+    // An imported link that only announced this one has done its service.
+    let announces =
+        |entry: &Value| text(entry, "provider") == arrived.provider && entry.get("use_auto_link") == Some(&Value::Bool(true));
+    let (done, mut links): (Vec<Value>, Vec<Value>) =
+        old.map(|old| entries(old).to_vec()).unwrap_or_default().into_iter().partition(announces);
     links.push(link);
     let mut identifiers = old.map(|old| old.identifiers.clone()).unwrap_or_default();
+    identifiers.retain(|known| !done.iter().any(|entry| *known == identifier(entry)));
     identifiers.push(arrived.identifier());
     let config = sealed::keep(cx.keys(), cx.rng(), identity_id, CredentialType::Oidc, json!({ "providers": links }));
     Data { config, identifiers }
@@ -74,7 +84,7 @@ pub(super) fn with(cx: &Cx, identity_id: Uuid, old: Option<&Credential>, provide
 pub(super) fn without(old: &Credential, provider: &str) -> Option<Data> {
     let stays = |entry: &&Value| text(entry, "provider") != provider;
     let links: Vec<Value> = entries(old).iter().filter(stays).cloned().collect();
-    let identifiers = links.iter().map(|link| format!("{}:{}", text(link, "provider"), text(link, "subject"))).collect();
+    let identifiers = links.iter().map(identifier).collect();
     (!links.is_empty()).then(|| Data { config: json!({ "providers": links }), identifiers })
 }
 

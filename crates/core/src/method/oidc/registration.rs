@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use portcullis_model::flow::{Flow, Notes};
 use portcullis_model::message::{self, validation};
 use portcullis_model::schema::IdentitySchema;
-use portcullis_model::ui::Ui;
+use portcullis_model::ui::{Group, Node, Ui};
 use portcullis_store::Changes;
 use serde_json::Value;
 
@@ -47,8 +47,14 @@ impl RegistrationMethod for Oidc {
     fn populate_alone(&self, cx: &Cx, flow: &Flow, ui: &mut Ui) -> bool {
         let Some(alone) = Memory::of(flow).alone else { return false };
         let Ok(provider) = provider(cx, &alone.provider) else { return false };
+        let is_trait = |node: &Node| node.name().is_some_and(|name| name.starts_with("traits"));
         if !alone.is_known {
-            ui.nodes.retain(|node| !node.name().is_some_and(|name| name.starts_with("traits")));
+            ui.nodes.retain(|node| !is_trait(node));
+        }
+        if cx.config().feature_flags.legacy_oidc_registration_node_group {
+            for node in ui.nodes.iter_mut().filter(|node| is_trait(node)) {
+                node.group = Group::Oidc;
+            }
         }
         ui.nodes.push(button("provider", provider, message::registration::proceed()));
         true

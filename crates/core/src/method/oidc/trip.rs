@@ -18,12 +18,12 @@ use uuid::Uuid;
 use super::memory::{Alone, Arrived, Memory, Trip};
 use super::{ID, provider, told};
 use crate::app::Cx;
-use crate::config::oidc::{Pkce, Provider};
+use crate::config::oidc::Provider;
 use crate::crypto::Purpose;
 use crate::crypto::secrets;
 use crate::flow::engine::{self, FlowError, Form, Reply};
 use crate::method::Standing;
-use crate::oidc::{Departure, Landing, depart, land};
+use crate::oidc::{Departure, Landing, depart, is_pkce_forced, land};
 
 /// How long a trip may take.
 const LONGEST: Duration = Duration::from_secs(30 * 60);
@@ -132,7 +132,7 @@ fn redirect_uri(cx: &Cx, provider: &Provider) -> String {
         None => cx.public_url(path),
     };
     // With PKCE the provider stands in the state alone, so that one address can be registered for all.
-    if provider.pkce == Pkce::Force {
+    if is_pkce_forced(provider) {
         return common;
     }
     const SEGMENT: &percent_encoding::AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');

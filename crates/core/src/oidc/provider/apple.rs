@@ -45,12 +45,16 @@ fn key_of(pem: &str) -> Option<EcdsaKeyPair> {
     EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &STANDARD.decode(inner).ok()?).ok()
 }
 
+/// Apple's names of the parts of a person's name, and the claims that they become.
+const NAMES: [(&str, &str); 4] =
+    [("firstName", "given_name"), ("middleName", "middle_name"), ("lastName", "last_name"), ("lastName", "family_name")];
+
 /// Adds the names that Apple tells at the first sign-in only, beside the code. Nothing vouches for them, so nothing else of
 /// what stands there is taken.
 pub(super) fn add_names(claims: &mut Map<String, Value>, query: &[(String, String)]) {
     let told = query.iter().find(|(name, _)| name == "user").and_then(|(_, text)| serde_json::from_str::<Value>(text).ok());
     let Some(name) = told.as_ref().and_then(|told| told.get("name")) else { return };
-    for (theirs, ours) in [("firstName", "given_name"), ("middleName", "middle_name"), ("lastName", "family_name")] {
+    for (theirs, ours) in NAMES {
         if let Some(value) = name.get(theirs).and_then(Value::as_str).filter(|v| !v.is_empty() && v.len() <= 512) {
             claims.entry(ours.to_owned()).or_insert_with(|| value.into());
         }
@@ -66,7 +70,8 @@ mod tests {
         let user = r#"{"name":{"firstName":"Ada","lastName":"Byron"},"email":"evil@example.org","sub":"other"}"#;
         let mut claims = json!({ "sub": "1", "email": "ada@example.org" }).as_object().cloned().unwrap_or_default();
         add_names(&mut claims, &[("user".to_owned(), user.to_owned())]);
-        let expected = json!({ "sub": "1", "email": "ada@example.org", "given_name": "Ada", "family_name": "Byron" });
+        let expected =
+            json!({ "sub": "1", "email": "ada@example.org", "given_name": "Ada", "family_name": "Byron", "last_name": "Byron" });
         assert_eq!(Value::Object(claims.clone()), expected);
         add_names(&mut claims, &[("user".to_owned(), "no json".to_owned())]);
         assert_eq!(Value::Object(claims), expected);

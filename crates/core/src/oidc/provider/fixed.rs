@@ -71,6 +71,34 @@ impl Service {
         })
     }
 
+    /// The issuer whose document tells whether the service knows PKCE: only of those that can stand anywhere, where it is
+    /// configured.
+    pub(super) fn issuer(self, provider: &Provider) -> Option<&str> {
+        match self {
+            Self::Gitlab | Self::Salesforce | Self::Auth0 => provider.issuer_url.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// What stands for the issuer in claims, where the profile names none.
+    pub(super) fn name(self, provider: &Provider) -> Result<String, OidcError> {
+        if let Some(base) = self.base(provider)? {
+            return Ok(provider.issuer_url.clone().unwrap_or(base));
+        }
+        Ok(match self {
+            Self::Discord => "https://discord.com/api/oauth2/".to_owned(),
+            Self::Dingtalk => "https://api.dingtalk.com/v1.0/contact/users/me".to_owned(),
+            Self::Facebook => "https://graph.facebook.com/me".to_owned(),
+            Self::Lark => "https://passport.feishu.cn/suite/passport/oauth/userinfo".to_owned(),
+            Self::Linkedin => "https://login.linkedin.com/".to_owned(),
+            Self::Patreon => "https://www.patreon.com/".to_owned(),
+            Self::Slack => "https://slack.com/oauth/".to_owned(),
+            Self::Vk => "https://api.vk.com/method/users.get".to_owned(),
+            Self::Yandex => "https://login.yandex.ru/info".to_owned(),
+            _ => self.places(provider)?.1,
+        })
+    }
+
     /// The authorization endpoint and the token endpoint.
     pub(super) fn places(self, provider: &Provider) -> Result<(String, String), OidcError> {
         if let Some(base) = self.base(provider)? {
@@ -85,8 +113,8 @@ impl Service {
         let (authorization, token) = match self {
             Self::Amazon => ("https://www.amazon.com/ap/oa", "https://api.amazon.com/auth/o2/token"),
             Self::Dingtalk => ("https://login.dingtalk.com/oauth2/auth", "https://api.dingtalk.com/v1.0/oauth2/userAccessToken"),
-            Self::Discord => ("https://discord.com/api/oauth2/authorize", "https://discord.com/api/oauth2/token"),
-            Self::Facebook => ("https://www.facebook.com/dialog/oauth", "https://graph.facebook.com/oauth/access_token"),
+            Self::Discord => ("https://discord.com/oauth2/authorize", "https://discord.com/api/oauth2/token"),
+            Self::Facebook => ("https://facebook.com/dialog/oauth", "https://graph.facebook.com/oauth/access_token"),
             Self::Lark => (
                 "https://passport.feishu.cn/suite/passport/oauth/authorize",
                 "https://passport.feishu.cn/suite/passport/oauth/token",
@@ -111,6 +139,7 @@ impl Service {
     pub(super) fn scope(self, asked: &[&str]) -> String {
         match self {
             Self::Slack => asked.join(","),
+            Self::Facebook if !asked.contains(&"openid") => [asked, &["openid"]].concat().join(" "),
             // It refuses requests with any other.
             Self::Amazon => {
                 let known = asked.iter().filter(|s| matches!(**s, "profile" | "profile:user_id" | "postal_code"));
@@ -130,18 +159,32 @@ impl Service {
             // It would ask for consent each time.
             Self::Discord | Self::Patreon => vec![("prompt", if again { "consent" } else { "none" })],
             Self::Dingtalk => vec![("prompt", "consent")],
+            // Its own word for proving oneself anew.
+            Self::Facebook if again => vec![("auth_type", "reauthenticate")],
             Self::Uaepass => vec![("acr_values", "urn:safelayer:tws:policies:authentication:level:low")],
             _ => Vec::new(),
         }
     }
 
-    /// Whether PKCE is used without being asked for: none of them announces it, and one demands it.
-    pub(super) fn wants_pkce(self) -> bool {
+    /// Whether PKCE is used although no document announces it.
+    pub(super) fn knows_pkce(self) -> bool {
         self == Self::Uaepass
     }
 
+    /// Whether the client's secret goes into the body, because HTTP Basic is not known there.
     pub(super) fn wants_secret_in_body(self) -> bool {
-        matches!(self, Self::Github | Self::GithubApp | Self::Facebook | Self::Lark | Self::Linkedin | Self::Slack | Self::Vk)
+        matches!(
+            self,
+            Self::Github
+                | Self::GithubApp
+                | Self::Facebook
+                | Self::Lark
+                | Self::Linkedin
+                | Self::Patreon
+                | Self::Salesforce
+                | Self::Slack
+                | Self::Vk
+        )
     }
 
     /// Whether its token endpoint is not that of the standard.

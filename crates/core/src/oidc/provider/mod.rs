@@ -70,6 +70,9 @@ pub struct Ticket {
     /// What redeems the code, where PKCE is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     verifier: Option<String>,
+    /// What the ID token must repeat, where the provider was sent one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nonce: Option<String>,
     /// OAuth 1.0a: the request token and its secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     request_token: Option<(String, String)>,
@@ -84,6 +87,7 @@ pub async fn depart(cx: &Cx, provider: &Provider, departure: &Departure<'_>) -> 
     let places = Places::of(cx, provider, kind).await?;
     let mut url = Url::parse(&places.authorization).map_err(|_| OidcError::Configuration("its address is no URL"))?;
     let challenge = uses_pkce(cx, provider, kind).await.then(|| Challenge::new(cx.rng()));
+    let nonce = repeats_nonce(kind).then(|| nonce(cx));
     {
         let mut query = url.query_pairs_mut();
         query.append_pair("client_id", &provider.client_id);
@@ -95,6 +99,9 @@ pub async fn depart(cx: &Cx, provider: &Provider, departure: &Departure<'_>) -> 
         query.append_pair("state", departure.state);
         if let Some(challenge) = &challenge {
             query.append_pair("code_challenge", &challenge.challenge).append_pair("code_challenge_method", "S256");
+        }
+        if let Some(nonce) = &nonce {
+            query.append_pair("nonce", nonce);
         }
         if !provider.requested_claims.is_empty() {
             query.append_pair("claims", &Value::Object(provider.requested_claims.clone()).to_string());
@@ -118,7 +125,7 @@ pub async fn depart(cx: &Cx, provider: &Provider, departure: &Departure<'_>) -> 
         }
         query.extend_pairs(more);
     }
-    Ok((url.into(), Ticket { verifier: challenge.map(|c| c.verifier), request_token: None }))
+    Ok((url.into(), Ticket { verifier: challenge.map(|c| c.verifier), nonce, request_token: None }))
 }
 
 /// What a provider's authorization endpoint is sent besides what all are sent.
@@ -149,12 +156,32 @@ fn scope(provider: &Provider, kind: Kind) -> String {
 async fn uses_pkce(cx: &Cx, provider: &Provider, kind: Kind) -> bool {
     match provider.pkce {
         Pkce::Never => false,
-        Pkce::Force => true,
-        Pkce::Auto => match kind {
-            Kind::Fixed(service) => service.wants_pkce(),
-            _ => openid::document_of(cx, provider, kind).await.is_ok_and(|document| document.knows_pkce()),
-        },
+        Pkce::Auto if !knows_pkce(kind) => {
+            openid::document_of(cx, provider, kind).await.is_ok_and(|document| document.knows_pkce())
+        }
+        Pkce::Auto | Pkce::Force => true,
     }
+}
+
+fn knows_pkce(kind: Kind) -> bool {
+    matches!(kind, Kind::Fixed(service) if service.knows_pkce())
+}
+
+/// Whether PKCE is used with a provider whatever it announces: by configuration, or for its type.
+#[must_use]
+pub fn is_pkce_forced(provider: &Provider) -> bool {
+    match provider.pkce {
+        Pkce::Never => false,
+        Pkce::Auto => Kind::of(provider).is_ok_and(knows_pkce),
+        Pkce::Force => true,
+    }
+}
+
+/// Whether a provider is sent a nonce, which binds its ID token to the trip (OpenID Connect Core 1.0, section 3.1.2.1): those
+/// of a known service that is known to repeat it. What a `generic` one is sent is part of the contract, and has none; its
+/// tokens are bound by PKCE, and by having been redeemed with a code and a state of this trip.
+fn repeats_nonce(kind: Kind) -> bool {
+    matches!(kind, Kind::Google | Kind::Microsoft | Kind::Apple | Kind::Line | Kind::Netid)
 }
 
 /// The endpoints of a provider.
@@ -178,7 +205,7 @@ impl Places {
                 Ok(Self {
                     authorization: document.authorization_endpoint.clone(),
                     token: token.ok_or_else(|| OidcError::Discovery("it has no token endpoint".to_owned()))?,
-                    in_body: kind == Kind::Apple || document.wants_secret_in_body(),
+                    in_body: matches!(kind, Kind::Apple | Kind::Line) || document.wants_secret_in_body(),
                 })
             }
         }
@@ -281,6 +308,15 @@ pub enum IdTokenError {
 /// If it is none of the provider's, not for us, or not the one that the app asked for.
 pub async fn accept_id_token(cx: &Cx, provider: &Provider, token: &str, nonce: Option<&str>) -> Result<Handed, IdTokenError> {
     let kind = Kind::of(provider)?;
+    let exchanged;
+    let token = match (kind, &provider.net_id_token_origin_header) {
+        // What its dialogue in the browser gives is no ID token yet.
+        (Kind::Netid, Some(origin)) if !origin.is_empty() => {
+            exchanged = openid::exchange_of_netid(cx, provider, origin, token).await?;
+            exchanged.as_str()
+        }
+        _ => token,
+    };
     let claims = match kind {
         Kind::Google | Kind::Apple | Kind::Netid => openid::verified(cx, provider, kind, token, Extra::Allowed).await?,
         Kind::FedcmTest if cx.config().dev => openid::read_test_token(token)?,

@@ -18,7 +18,7 @@ use crate::oidc::{Claims, OidcError, Tokens, ask};
 use crate::outbound::{Method, Request, Response, Trust};
 
 const REQUEST_TOKEN: &str = "https://api.twitter.com/oauth/request_token";
-const AUTHORIZE: &str = "https://api.twitter.com/oauth/authorize";
+const AUTHENTICATE: &str = "https://api.twitter.com/oauth/authenticate";
 const ACCESS_TOKEN: &str = "https://api.twitter.com/oauth/access_token";
 const PROFILE: &str = "https://api.twitter.com/1.1/account/verify_credentials.json";
 
@@ -37,12 +37,12 @@ pub(super) async fn depart(cx: &Cx, provider: &Provider, departure: &Departure<'
     let (Some(token), Some(secret)) = (part("oauth_token"), part("oauth_token_secret")) else {
         return Err(OidcError::upstream(endpoint, "it gives no token"));
     };
-    let mut url = Url::parse(AUTHORIZE).map_err(|_| OidcError::Configuration("its address is no URL"))?;
+    let mut url = Url::parse(AUTHENTICATE).map_err(|_| OidcError::Configuration("its address is no URL"))?;
     url.query_pairs_mut().append_pair("oauth_token", &token);
     if departure.again {
         url.query_pairs_mut().append_pair("force_login", "true");
     }
-    Ok((url.into(), Ticket { verifier: None, request_token: Some((token, secret)) }))
+    Ok((url.into(), Ticket { request_token: Some((token, secret)), ..Ticket::default() }))
 }
 
 /// Exchanges what came back for an access token, and asks who owns it.
@@ -84,7 +84,8 @@ fn meaning(profile: &Value) -> Map<String, Value> {
         ("website", "url"),
         ("email", "email"),
     ];
-    pairs.iter().filter_map(|(claim, name)| Some(((*claim).to_owned(), profile.get(name)?.clone()))).collect()
+    let said = pairs.iter().filter_map(|(claim, name)| Some(((*claim).to_owned(), profile.get(name)?.clone())));
+    said.chain([("iss".to_owned(), PROFILE.into())]).collect()
 }
 
 /// What a request is signed with besides the client's own secret.

@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use reqwest::header::{HeaderValue, ORIGIN};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{Extra, Kind, Landing, apple};
 use crate::app::Cx;
 use crate::config::oidc::{ClaimsSource, Provider};
+use crate::crypto::secrets;
+use crate::oidc::ask;
 use crate::oidc::discovery::{Document, document};
 use crate::oidc::keys::{Expected, verify};
-use crate::oidc::token::get;
+use crate::oidc::token::{form_request, get, json_of};
 use crate::oidc::{Claims, OidcError, Tokens};
 
 const USERINFO: &str = "the userinfo endpoint";
@@ -23,7 +26,7 @@ fn issuer(provider: &Provider, kind: Kind) -> Option<Cow<'_, str>> {
     match kind {
         Kind::Google => Some("https://accounts.google.com".into()),
         Kind::Apple => Some("https://appleid.apple.com".into()),
-        Kind::Netid => Some("https://broker.netid.de".into()),
+        Kind::Netid => Some("https://broker.netid.de/".into()),
         Kind::Line => Some("https://access.line.me".into()),
         Kind::LinkedinV2 => Some("https://www.linkedin.com/oauth".into()),
         Kind::Microsoft => {
@@ -31,7 +34,8 @@ fn issuer(provider: &Provider, kind: Kind) -> Option<Cow<'_, str>> {
             Some(format!("https://login.microsoftonline.com/{tenant}/v2.0").into())
         }
         Kind::Generic | Kind::FedcmTest => provider.issuer_url.as_deref().map(Cow::Borrowed),
-        Kind::X | Kind::Fixed(_) => None,
+        Kind::Fixed(service) => service.issuer(provider).map(Cow::Borrowed),
+        Kind::X => None,
     }
 }
 
@@ -43,7 +47,7 @@ pub(super) async fn document_of(cx: &Cx, provider: &Provider, kind: Kind) -> Res
 
 /// An answer that names its issuer is that issuer's (RFC 9207): no provider can pass off another one's code as its own.
 pub(super) async fn check_issuer(cx: &Cx, provider: &Provider, kind: Kind, named: Option<&str>) -> Result<(), OidcError> {
-    if issuer(provider, kind).is_none() {
+    if matches!(kind, Kind::X | Kind::Fixed(_)) {
         return Ok(());
     }
     let document = document_of(cx, provider, kind).await?;
@@ -107,6 +111,11 @@ pub(super) async fn claims(
         return Err(OidcError::refused("it sent no ID token"));
     }
     let mut said = verified(cx, provider, kind, &tokens.id, Extra::Not).await?;
+    if let Some(nonce) = &landing.ticket.nonce
+        && !said.get("nonce").and_then(Value::as_str).is_some_and(|theirs| secrets::eq(theirs, nonce))
+    {
+        return Err(OidcError::Token("its nonce is not this trip's".to_owned()));
+    }
     let subject = Claims::of(said.clone()).ok_or(OidcError::NoSubject)?.subject().to_owned();
     let asks = matches!(kind, Kind::LinkedinV2 | Kind::Netid) || provider.claims_source == ClaimsSource::Userinfo;
     if asks {
@@ -150,6 +159,24 @@ async fn userinfo(
         }
     }
     Ok(said)
+}
+
+/// netID: the ID token for what its dialogue in the browser gave. `origin`: where that dialogue was shown.
+pub(super) async fn exchange_of_netid(cx: &Cx, provider: &Provider, origin: &str, given: &str) -> Result<String, OidcError> {
+    let endpoint = "the token endpoint";
+    let document = document_of(cx, provider, Kind::Netid).await?;
+    let address = document.token_endpoint.as_deref();
+    let address = address.ok_or_else(|| OidcError::Discovery("it has no token endpoint".to_owned()))?;
+    let mut request = form_request(endpoint, address, &[("grant_type", "netid_fedcm"), ("fedcm_token", given)])?;
+    let origin = HeaderValue::from_str(origin);
+    request.headers.insert(ORIGIN, origin.map_err(|_| OidcError::Configuration("its net_id_token_origin_header is no header"))?);
+    let answer = ask(cx, endpoint, request).await?;
+    if (400..500).contains(&answer.status) {
+        return Err(OidcError::Token("its issuer does not know it".to_owned()));
+    }
+    let told = json_of(endpoint, &answer)?;
+    let token = told.get("id_token").and_then(Value::as_str).map(str::to_owned);
+    token.ok_or_else(|| OidcError::upstream(endpoint, "it gives no ID token"))
 }
 
 /// Microsoft: what names a person, as `subject_source` says.

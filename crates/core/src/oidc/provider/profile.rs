@@ -19,7 +19,11 @@ pub(super) async fn claims(cx: &Cx, provider: &Provider, service: Service, token
     check_scopes(provider, service, tokens)?;
     let profile = fetch(cx, provider, service, tokens).await?;
     let raw = profile.as_object().cloned().unwrap_or_default();
-    Claims::named(meaning(service, &profile, tokens), raw).ok_or(OidcError::NoSubject)
+    let mut said = meaning(service, &profile, tokens);
+    if said.get("iss").and_then(Value::as_str).is_none_or(str::is_empty) {
+        said.insert("iss".to_owned(), service.name(provider)?.into());
+    }
+    Claims::named(said, raw).ok_or(OidcError::NoSubject)
 }
 
 /// People may take scopes away on the service's page; a mapper that counts on them must not see less.
@@ -36,7 +40,7 @@ async fn fetch(cx: &Cx, provider: &Provider, service: Service, tokens: &Tokens) 
     let plain = |address: &'static str| get(cx, ENDPOINT, address, bearer);
     match service {
         Service::Amazon => plain("https://api.amazon.com/user/profile").await,
-        Service::Discord => plain("https://discord.com/api/users/@me").await,
+        Service::Discord => plain("https://discord.com/api/v10/users/@me").await,
         Service::Lark => plain("https://passport.feishu.cn/suite/passport/oauth/userinfo").await,
         Service::Spotify => plain("https://api.spotify.com/v1/me").await,
         Service::Slack => plain("https://slack.com/api/users.identity").await,
@@ -85,7 +89,7 @@ async fn github(cx: &Cx, provider: &Provider, service: Service, tokens: &Tokens)
     let mut user = get(cx, ENDPOINT, "https://api.github.com/user", bearer).await?;
     let may_ask = service == Service::GithubApp || provider.scope.iter().any(|s| s == "user:email" || s == "user");
     if may_ask
-        && let Ok(Value::Array(emails)) = get(cx, ENDPOINT, "https://api.github.com/user/emails", bearer).await
+        && let Value::Array(emails) = get(cx, ENDPOINT, "https://api.github.com/user/emails", bearer).await?
         && let Some(primary) = emails.into_iter().find(|e| e.get("primary") == Some(&Value::Bool(true)))
         && let Some(user) = user.as_object_mut()
     {
@@ -127,7 +131,10 @@ fn meaning(service: Service, profile: &Value, tokens: &Tokens) -> Map<String, Va
         Service::Auth0 | Service::Gitlab | Service::Salesforce => {
             return profile.as_object().cloned().map(with_number).unwrap_or_default();
         }
-        Service::Amazon => &[("sub", "/user_id"), ("name", "/name"), ("email", "/email")],
+        Service::Amazon => {
+            // That the postal code is told as the time zone is part of the contract.
+            &[("sub", "/user_id"), ("name", "/name"), ("email", "/email"), ("zoneinfo", "/postal_code")]
+        }
         Service::Dingtalk => {
             &[("sub", "/openId"), ("name", "/nick"), ("nickname", "/nick"), ("picture", "/avatarUrl"), ("email", "/email")]
         }
@@ -164,6 +171,7 @@ fn meaning(service: Service, profile: &Value, tokens: &Tokens) -> Map<String, Va
             ("website", "/blog"),
             ("email", "/email"),
             ("email_verified", "/email_verified"),
+            ("updated_at", "/updated_at"),
         ],
         Service::Lark => &[
             ("sub", "/open_id"),
@@ -178,7 +186,6 @@ fn meaning(service: Service, profile: &Value, tokens: &Tokens) -> Map<String, Va
             ("given_name", "/localizedFirstName"),
             ("family_name", "/localizedLastName"),
             ("last_name", "/localizedLastName"),
-            ("picture", "/profilePicture/displayImage~/elements/2/identifiers/0/identifier"),
             ("email", "/email"),
         ],
         Service::Patreon => &[
@@ -194,6 +201,7 @@ fn meaning(service: Service, profile: &Value, tokens: &Tokens) -> Map<String, Va
         Service::Slack => &[
             ("sub", "/user/id"),
             ("name", "/user/name"),
+            ("nickname", "/user/name"),
             ("preferred_username", "/user/name"),
             ("email", "/user/email"),
             ("picture", "/user/image_512"),
@@ -250,16 +258,32 @@ fn meaning(service: Service, profile: &Value, tokens: &Tokens) -> Map<String, Va
     {
         *sub = number.to_string().into();
     }
+    // Neither shows an address before its owner has confirmed it.
+    if matches!(service, Service::Facebook | Service::Slack) && said.get("email").and_then(Value::as_str).is_some() {
+        said.insert("email_verified".to_owned(), true.into());
+    }
     match service {
         Service::Discord => {
             if let (Some(id), Some(avatar)) = (text(profile, "/id"), text(profile, "/avatar")) {
-                said.insert("picture".to_owned(), format!("https://cdn.discordapp.com/avatars/{id}/{avatar}.png").into());
+                // Pictures that move have names of their own.
+                let kind = if avatar.starts_with("a_") { "gif" } else { "png" };
+                said.insert("picture".to_owned(), format!("https://cdn.discordapp.com/avatars/{id}/{avatar}.{kind}").into());
+            }
+            // Older names are told apart by a number.
+            if let (Some(name), Some(number)) = (text(profile, "/username"), text(profile, "/discriminator"))
+                && number != "0"
+            {
+                said.insert("name".to_owned(), format!("{name}#{number}").into());
             }
         }
         Service::Linkedin => {
             let parts: Vec<&str> =
                 ["/localizedFirstName", "/localizedLastName"].iter().filter_map(|at| text(profile, at)).collect();
             said.insert("name".to_owned(), parts.join(" ").into());
+            // The same picture in several sizes: the third, or the largest below it.
+            let sizes = profile.pointer("/profilePicture/displayImage~/elements").and_then(Value::as_array);
+            let picture = sizes.and_then(|sizes| sizes.iter().take(3).next_back()?.pointer("/identifiers/0/identifier"));
+            said.extend(picture.map(|picture| ("picture".to_owned(), picture.clone())));
         }
         Service::Vk => {
             // The address comes with the token.
@@ -274,21 +298,22 @@ fn meaning(service: Service, profile: &Value, tokens: &Tokens) -> Map<String, Va
             said.insert("gender".to_owned(), gender.into());
         }
         Service::Yandex => {
-            if let Some(avatar) = text(profile, "/default_avatar_id") {
+            let has_none = profile.get("is_avatar_empty") == Some(&Value::Bool(true));
+            if let Some(avatar) = text(profile, "/default_avatar_id").filter(|_| !has_none) {
                 let picture = format!("https://avatars.yandex.net/get-yapic/{avatar}/islands-200");
                 said.insert("picture".to_owned(), picture.into());
             }
         }
         _ => {}
     }
-    said
+    with_number(said)
 }
 
 fn text<'v>(profile: &'v Value, at: &str) -> Option<&'v str> {
     profile.pointer(at).and_then(Value::as_str).filter(|t| !t.is_empty())
 }
 
-/// Auth0 writes the time of the last change as a text.
+/// Some write the time of the last change as a text.
 fn with_number(mut said: Map<String, Value>) -> Map<String, Value> {
     if let Some(time) = said.get("updated_at").and_then(Value::as_str).map(portcullis_model::time::Timestamp::parse) {
         said.insert("updated_at".to_owned(), time.map_or(Value::Null, |t| json!(t.seconds())));

@@ -17,6 +17,7 @@ use portcullis_core::app::App;
 use portcullis_core::config::{self, first_run};
 use portcullis_core::crypto::random::{FixedClock, SeededRng};
 use portcullis_core::jsonnet;
+use portcullis_core::outbound::World;
 use portcullis_model::time::Timestamp;
 use portcullis_store::{OpenOptions, Store};
 use serde_json::{Value, json};
@@ -72,15 +73,14 @@ impl TestApp {
         Self::over(store, clock, change, Proxies::default(), 2 + start).await
     }
 
+    /// As [`TestApp::with`], in a world where names lead elsewhere.
+    pub(crate) async fn within(world: World, change: Value) -> Self {
+        let store = ready("memory").await;
+        Self::over_in(world, store, beginning(), change, Proxies::default(), 1).await
+    }
+
     async fn open(dsn: &str, change: Value, proxies: Proxies) -> Self {
-        static PROVIDER: Once = Once::new();
-        PROVIDER.call_once(|| {
-            let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        });
-        let store = Store::open(dsn, OpenOptions::default()).await.unwrap();
-        prepare(&store, dsn).await.unwrap();
-        let clock = Arc::new(FixedClock::new(Timestamp::from_seconds(1_800_000_000)));
-        Self::over(store, clock, change, proxies, 1).await
+        Self::over(ready(dsn).await, beginning(), change, proxies, 1).await
     }
 
     /// The same server after a restart with another configuration: its database and its clock.
@@ -89,6 +89,10 @@ impl TestApp {
     }
 
     async fn over(store: Store, clock: Arc<FixedClock>, change: Value, proxies: Proxies, seed: u64) -> Self {
+        Self::over_in(World::default(), store, clock, change, proxies, seed).await
+    }
+
+    async fn over_in(world: World, store: Store, clock: Arc<FixedClock>, change: Value, proxies: Proxies, seed: u64) -> Self {
         let mut value = base();
         lay(&mut value, change);
         let config = config::from_value(value).unwrap_or_else(|e| panic!("{e}")).config;
@@ -100,6 +104,7 @@ impl TestApp {
                 ..jsonnet::Settings::this_program().unwrap()
             },
             relax_native_check: false,
+            world,
         };
         let app = compose(config, store, around).await.unwrap();
         Self { edge: Arc::new(Edge::new(Arc::clone(&app), proxies)), app, clock }
@@ -141,6 +146,27 @@ impl TestApp {
         }
         self.send(port, request.body(Bytes::new()).unwrap()).await
     }
+}
+
+/// A database of this name, made ready.
+async fn ready(dsn: &str) -> Store {
+    install_provider();
+    let store = Store::open(dsn, OpenOptions::default()).await.unwrap();
+    prepare(&store, dsn).await.unwrap();
+    store
+}
+
+/// The cryptography of TLS, once for the process.
+pub(crate) fn install_provider() {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    });
+}
+
+/// Where tests' clocks stand at first.
+fn beginning() -> Arc<FixedClock> {
+    Arc::new(FixedClock::new(Timestamp::from_seconds(1_800_000_000)))
 }
 
 /// The configuration that tests start from.

@@ -22,16 +22,17 @@ const MAPPER: &str = "local c = std.extVar('claims'); { identity: {
 } }";
 
 /// A key that signs, with its id.
+#[derive(Clone)]
 struct Key {
     id: String,
-    pair: EcdsaKeyPair,
+    pair: Arc<EcdsaKeyPair>,
 }
 
 impl Key {
     fn new(id: &str) -> Self {
         let made = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, made.as_ref()).unwrap();
-        Self { id: id.to_owned(), pair }
+        Self { id: id.to_owned(), pair: Arc::new(pair) }
     }
 
     /// The key as a key set shows it.
@@ -69,6 +70,8 @@ struct State {
     claims: Value,
     /// Laid on the issuer's document.
     document: Value,
+    /// More keys of the key set.
+    keys: Vec<Value>,
     /// Makes the ID token of its claims, in place of an honest one.
     forge: Option<Forge>,
     /// What endpoints answer instead, by path.
@@ -101,6 +104,7 @@ impl Provider {
             now: 1_800_000_000,
             claims: json!({}),
             document: json!({}),
+            keys: Vec::new(),
             forge: None,
             answers: HashMap::new(),
             asked: Vec::new(),
@@ -161,6 +165,11 @@ impl Provider {
         self.lock().document = members;
     }
 
+    /// Puts one more key into the key set.
+    pub(crate) fn has_key(&self, key: Value) {
+        self.lock().keys.push(key);
+    }
+
     /// Makes ID tokens of their claims in another way.
     pub(crate) fn forge(&self, forge: impl Fn(&Value) -> String + Send + 'static) {
         self.lock().forge = Some(Box::new(forge));
@@ -189,9 +198,30 @@ impl Provider {
         state.key.sign(&json!({ "alg": "ES256", "kid": state.key.id }), claims)
     }
 
+    /// A token with a head of one's own, signed by the key.
+    pub(crate) fn signed_as(&self, head: &Value, claims: &Value) -> String {
+        self.lock().key.sign(head, claims)
+    }
+
+    /// What signs as the provider does now, beside it.
+    pub(crate) fn signer(&self) -> impl Fn(&Value, &Value) -> String + Send + use<> {
+        let key = self.lock().key.clone();
+        move |head, claims| key.sign(head, claims)
+    }
+
     /// The public key in the form that its owner shows it.
     pub(crate) fn public_key(&self) -> Vec<u8> {
         self.lock().key.pair.public_key().as_ref().to_vec()
+    }
+
+    /// The public key as a key set shows it.
+    pub(crate) fn public(&self) -> Value {
+        self.lock().key.public()
+    }
+
+    /// How often anything was asked for.
+    pub(crate) fn asked_at_all(&self) -> usize {
+        self.lock().asked.len()
     }
 
     /// How often a path was asked for.
@@ -287,7 +317,10 @@ impl Respond for Responder {
                 lay(&mut document, &state.document);
                 ResponseTemplate::new(200).set_body_json(document)
             }
-            "/jwks" => ResponseTemplate::new(200).set_body_json(json!({ "keys": [state.key.public()] })),
+            "/jwks" => {
+                let keys: Vec<Value> = [state.key.public()].into_iter().chain(state.keys.clone()).collect();
+                ResponseTemplate::new(200).set_body_json(json!({ "keys": keys }))
+            }
             "/token" => {
                 let form: HashMap<String, String> = url::form_urlencoded::parse(&request.body).into_owned().collect();
                 state.redeemed.push(form.clone());

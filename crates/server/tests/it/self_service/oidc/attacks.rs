@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{leads_to, leave, trip, two, who};
+use super::{begin, leads_to, leave, trip, two, who};
 use crate::support::{Admin, Answer, Browser, Form, Person, Provider, Spa, TestApp, together};
 
 fn is_error(answer: &Answer) -> bool {
@@ -27,9 +27,7 @@ fn with_parameter(url: &str, name: &str, value: &str) -> String {
 async fn a_state_that_was_not_made_here_is_none() {
     let provider = Provider::start().await;
     let app = two(&provider).await;
-    let mut spa = Spa::new(&app);
-    let form = spa.open("login").await;
-    let url = leave(&mut spa, &form, "op").await;
+    let (spa, _, url) = begin(&app, "login", "op").await;
     let back = provider.visit(&url);
     let state = Url::parse(&back).unwrap().query_pairs().find(|(k, _)| k == "state").unwrap().1.into_owned();
     let mut browser = spa.browser();
@@ -50,9 +48,7 @@ async fn a_state_that_was_not_made_here_is_none() {
 async fn a_trip_ends_once_and_only_the_newest_counts() {
     let provider = Provider::start().await;
     let app = two(&provider).await;
-    let mut spa = Spa::new(&app);
-    let form = spa.open("login").await;
-    let old = leave(&mut spa, &form, "op").await;
+    let (mut spa, form, old) = begin(&app, "login", "op").await;
     let new = leave(&mut spa, &form, "op").await;
     let mut browser = spa.browser();
     let answer = browser.get(&provider.visit(&old)).await;
@@ -72,9 +68,7 @@ async fn a_trip_ends_once_and_only_the_newest_counts() {
 async fn of_many_who_come_back_at_once_one_gets_in() {
     let provider = Provider::start().await;
     let app = two(&provider).await;
-    let mut spa = Spa::new(&app);
-    let form = spa.open("registration").await;
-    let url = leave(&mut spa, &form, "op").await;
+    let (spa, _, url) = begin(&app, "registration", "op").await;
     let (back, browser) = (provider.visit(&url), spa.browser());
     let (back, browser) = (&back, &browser);
     let answers = together(6, |_| async move {
@@ -90,9 +84,7 @@ async fn of_many_who_come_back_at_once_one_gets_in() {
 async fn another_browser_cannot_finish_a_trip() {
     let provider = Provider::start().await;
     let app = two(&provider).await;
-    let mut spa = Spa::new(&app);
-    let form = spa.open("login").await;
-    let url = leave(&mut spa, &form, "op").await;
+    let (spa, _, url) = begin(&app, "login", "op").await;
     let back = provider.visit(&url);
     // Somebody lures a person to the end of their own trip, to have them signed in as themselves.
     let mut bare = Browser::new(&app);
@@ -100,9 +92,7 @@ async fn another_browser_cannot_finish_a_trip() {
     assert!(is_error(&answer) && who(&mut bare).await.is_none(), "{answer:?}");
     assert_eq!(error_code(&mut bare, &answer).await, 400);
     // Also a browser that has a trip of its own under way.
-    let mut other = Spa::new(&app);
-    let form = other.open("login").await;
-    leave(&mut other, &form, "op").await;
+    let (other, ..) = begin(&app, "login", "op").await;
     let mut other = other.browser();
     assert!(is_error(&other.get(&back).await));
     assert_eq!((who(&mut other).await, provider.asked("/token")), (None, 0));
@@ -118,9 +108,7 @@ async fn one_providers_answer_does_not_pass_for_another_ones() {
     let more = other.pointer(list).unwrap().as_array().unwrap().clone();
     settings.pointer_mut(list).unwrap().as_array_mut().unwrap().extend(more);
     let app = TestApp::with(settings).await;
-    let mut spa = Spa::new(&app);
-    let form = spa.open("login").await;
-    let url = leave(&mut spa, &form, "honest").await;
+    let (mut spa, form, url) = begin(&app, "login", "honest").await;
     let back = honest.visit(&url);
     let mut browser = spa.browser();
     // The code of one at the other's callback.
@@ -152,14 +140,10 @@ async fn a_code_is_of_no_use_without_the_verifier_that_its_trip_began_with() {
     let provider = Provider::start().await;
     let app = two(&provider).await;
     // A code that somebody got for themselves, put into another person's trip.
-    let mut thief = Spa::new(&app);
-    let form = thief.open("login").await;
-    let url = leave(&mut thief, &form, "op").await;
+    let (_, _, url) = begin(&app, "login", "op").await;
     let stolen = Url::parse(&provider.visit(&url)).unwrap();
     let code = stolen.query_pairs().find(|(k, _)| k == "code").unwrap().1.into_owned();
-    let mut spa = Spa::new(&app);
-    let form = spa.open("login").await;
-    let url = leave(&mut spa, &form, "op").await;
+    let (spa, _, url) = begin(&app, "login", "op").await;
     let mut browser = spa.browser();
     let answer = browser.get(&with_parameter(&provider.visit(&url), "code", &code)).await;
     assert!(is_error(&answer), "{answer:?}");

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{leads_to, leave, trip, two, who};
+use super::{begin, leads_to, trip, two, who};
 use crate::support::{Person, Provider, Spa, TestApp, with};
 
 #[tokio::test]
@@ -121,9 +121,7 @@ async fn a_mapper_that_never_ends_or_eats_everything_ends() {
     let mut ada = Spa::new(&app);
     ada.sign_up(&Person::named("someone")).await;
     for name in ["endless", "large", "file", "text"] {
-        let mut spa = Spa::new(&app);
-        let form = spa.open("registration").await;
-        let url = leave(&mut spa, &form, name).await;
+        let (spa, _, url) = begin(&app, "registration", name).await;
         let back = provider.visit(&url);
         let mut browser = spa.browser();
         let began = Instant::now();

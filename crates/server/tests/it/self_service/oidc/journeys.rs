@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{leads_to, leave, proofs, trip, two, who};
+use super::{begin, leads_to, leave, proofs, trip, two, who};
 use crate::support::{Admin, Browser, Form, Person, Provider, RawDatabase, Spa, TestApp, found, names};
 
 #[tokio::test]
@@ -113,7 +113,12 @@ async fn somebody_signed_in_proves_that_it_is_still_them() {
 async fn sign_ins_bring_new_claims_if_they_are_to() {
     let provider = Provider::start().await;
     let app = TestApp::with(provider.settings(&[("sync", json!({ "update_identity_on_login": "automatic" }))])).await;
-    trip(&app, &provider, "registration", "sync").await;
+    let (mut first, _) = trip(&app, &provider, "registration", "sync").await;
+    let changed_at = |shown: crate::support::Answer| shown.json()["identity"]["updated_at"].clone();
+    let before = changed_at(first.fetch("/sessions/whoami").await);
+    app.wait(60);
+    let (mut same, _) = trip(&app, &provider, "login", "sync").await;
+    assert_eq!(changed_at(same.fetch("/sessions/whoami").await), before, "nothing new, nothing stored");
     provider.person(&json!({ "given_name": "Augusta" }));
     let (browser, _) = trip(&app, &provider, "login", "sync").await;
     assert_eq!(browser.script().traits().await["name"]["first"], "Augusta");
@@ -148,9 +153,7 @@ async fn a_person_who_says_no_comes_back_to_the_form() {
     let provider = Provider::start().await;
     let app = two(&provider).await;
     for kind in ["login", "registration"] {
-        let mut spa = Spa::new(&app);
-        let form = spa.open(kind).await;
-        let url = leave(&mut spa, &form, "op").await;
+        let (spa, form, url) = begin(&app, kind, "op").await;
         let mut browser = spa.browser();
         let back = browser.get(&provider.refuse(&url)).await;
         assert!(leads_to(&back, kind), "{back:?}");
@@ -171,7 +174,13 @@ async fn nobody_new_gets_in_while_sign_up_is_closed_but_who_has_an_account_does(
     provider.is_used_by("eve");
     let (mut browser, back) = trip(&app, &provider, "login", "op").await;
     assert!(leads_to(&back, "login"), "{back:?}");
+    assert_eq!(browser.flow("login", &back.parameter("flow").unwrap()).await.told(), [4_000_001]);
     assert_eq!(who(&mut browser).await, None);
+    // Whose address has an account may still join it.
+    let body = json!({ "schema_id": "default", "traits": { "email": "eve@example.org" } });
+    assert_eq!(Admin::new(&app).send("POST", "/admin/identities", &body).await.status, 201);
+    let (mut browser, back) = trip(&app, &provider, "login", "op").await;
+    assert_eq!(browser.flow("login", &back.parameter("flow").unwrap()).await.told(), [1_010_016], "{back:?}");
 }
 
 #[tokio::test]
@@ -187,4 +196,21 @@ async fn an_address_in_other_letters_is_the_same() {
     let identity = browser.fetch("/sessions/whoami").await.json()["identity"].clone();
     let address = &identity["verifiable_addresses"][0];
     assert_eq!((&address["value"], &address["verified"]), (&json!("new@example.org"), &json!(true)));
+}
+
+#[tokio::test]
+async fn missing_traits_stand_in_the_group_that_the_flag_says() {
+    let provider = Provider::start().await;
+    provider.person(&json!({ "email": null, "email_verified": null }));
+    for (legacy, group) in [(false, "default"), (true, "oidc")] {
+        let flags = json!({ "feature_flags": { "legacy_oidc_registration_node_group": legacy } });
+        let app = TestApp::with(crate::support::with(provider.settings(&[("op", json!({}))]), &flags)).await;
+        let (mut browser, back) = trip(&app, &provider, "registration", "op").await;
+        let shown = browser.flow("registration", &back.parameter("flow").unwrap()).await;
+        assert_eq!(shown.told_at("traits.email"), [4_000_002]);
+        let nodes = shown.json()["ui"]["nodes"].as_array().cloned().unwrap_or_default();
+        let is_trait = |name: &serde_json::Value| name.as_str().is_some_and(|name| name.starts_with("traits"));
+        let groups = nodes.iter().filter(|n| is_trait(&n["attributes"]["name"])).map(|n| n["group"].clone());
+        assert!(groups.clone().count() > 1 && groups.clone().all(|g| g == group), "{nodes:?}");
+    }
 }

@@ -113,3 +113,25 @@ async fn another_provider_of_the_account_joins_too_and_says_only_what_it_may() {
         assert_eq!(names, ["second", "op"]);
     }
 }
+
+#[tokio::test]
+async fn a_link_that_was_imported_to_announce_the_real_one_gives_way_to_it() {
+    let provider = Provider::start().await;
+    let app = two(&provider).await;
+    let links = json!([
+        { "provider": "op", "subject": "announced", "use_auto_link": true }, { "provider": "second", "subject": "sub-other" },
+    ]);
+    let body = json!({ "schema_id": "default", "traits": { "email": "ada@example.org" }, "credentials": {
+        "password": { "config": { "password": "A-long-password-1815" } }, "oidc": { "config": { "providers": links } },
+    } });
+    assert_eq!(Admin::new(&app).send("POST", "/admin/identities", &body).await.status, 201);
+    let (mut browser, back) = trip(&app, &provider, "login", "op").await;
+    let form = Form::of(&browser.flow("login", &back.parameter("flow").unwrap()).await);
+    let mut spa = browser.script();
+    let fields = json!({ "method": "password", "identifier": "ada@example.org", "password": "A-long-password-1815" });
+    assert_eq!(spa.submit(&form, fields).await.status, 200);
+    let people = Admin::new(&app).get("/admin/identities?include_credential=oidc").await.json();
+    let mut names = people[0]["credentials"]["oidc"]["identifiers"].as_array().unwrap().clone();
+    names.sort_by_key(ToString::to_string);
+    assert_eq!(names, [json!("op:sub-ada"), json!("second:sub-other")]);
+}

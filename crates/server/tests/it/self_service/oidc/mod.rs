@@ -1,12 +1,15 @@
 //! Social sign-in, with a provider of the tests' own.
 
+mod addresses;
 mod attacks;
 mod failures;
 mod journeys;
 mod linking;
 mod native;
+mod services;
 mod settings;
 mod tokens;
+mod trials;
 
 use serde_json::{Value, json};
 
@@ -24,11 +27,17 @@ async fn leave(spa: &mut Spa<'_>, form: &Form, provider: &str) -> String {
     left.redirect_browser_to()
 }
 
-/// A whole trip in a new flow: the browser that made it, and the answer to its return.
-async fn trip<'a>(app: &'a TestApp, provider: &Provider, kind: &str, name: &str) -> (Browser<'a>, Answer) {
+/// The beginning of a trip in a new flow: who makes it, its form, and the address at the provider.
+async fn begin<'a>(app: &'a TestApp, kind: &str, name: &str) -> (Spa<'a>, Form, String) {
     let mut spa = Spa::new(app);
     let form = spa.open(kind).await;
     let url = leave(&mut spa, &form, name).await;
+    (spa, form, url)
+}
+
+/// A whole trip in a new flow: the browser that made it, and the answer to its return.
+async fn trip<'a>(app: &'a TestApp, provider: &Provider, kind: &str, name: &str) -> (Browser<'a>, Answer) {
+    let (spa, _, url) = begin(app, kind, name).await;
     let mut browser = spa.browser();
     let back = browser.get(&provider.visit(&url)).await;
     (browser, back)

@@ -48,6 +48,9 @@ async fn both_halves_give_the_session_and_neither_alone_does() {
         assert_eq!(signed_in.get("/sessions/whoami").await.json()["identity"]["traits"]["email"], "ada@example.org");
         halves = (first, second);
     }
+    for url in ["", "?init_code=x", "?return_to_code=x", "?init_code=&return_to_code=x"] {
+        assert_eq!(native.get(&format!("/sessions/token-exchange{url}")).await.status, 400, "{url}");
+    }
     app.wait(61 * 60);
     assert_eq!(exchange(&native, &halves.0, &halves.1).await.0, 404, "not for ever");
 }

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{leads_to, leave, proofs, trip, two, who};
-use crate::support::{Answer, Form, Person, Provider, Spa, TestApp, together, with};
+use super::{begin, leads_to, proofs, trip, two, who};
+use crate::support::{Admin, Answer, Form, Person, Provider, Spa, TestApp, together, with};
 
 /// The buttons to link and unlink.
 fn buttons(answer: &Answer) -> Vec<(String, String)> {
@@ -41,6 +41,8 @@ async fn a_provider_is_linked_and_unlinked() {
     let mut spa = browser.script();
     let unlinked = spa.submit(&form, json!({ "unlink": "op" })).await;
     assert_eq!((unlinked.status, buttons(&unlinked)), (200, pairs(&[("link", "op"), ("link", "second")])));
+    let left = Admin::new(&app).get("/admin/identities?include_credential=oidc").await.json()[0]["credentials"].clone();
+    assert!(left["password"].is_object() && left["oidc"].is_null(), "nothing empty stays: {left}");
     let (mut nobody, back) = trip(&app, &provider, "login", "op").await;
     assert_eq!(who(&mut nobody).await.as_deref(), Some("ada@example.org"), "it is somebody new now: {back:?}");
 }
@@ -162,9 +164,7 @@ async fn an_old_sign_in_is_made_fresh_before_the_trip() {
 async fn a_trip_that_takes_too_long_is_over() {
     let provider = Provider::start().await;
     let app = two(&provider).await;
-    let mut spa = Spa::new(&app);
-    let form = spa.open("login").await;
-    let url = leave(&mut spa, &form, "op").await;
+    let (spa, _, url) = begin(&app, "login", "op").await;
     app.wait(31 * 60);
     let answer = spa.browser().get(&provider.visit(&url)).await;
     assert!(leads_to(&answer, "error"), "{answer:?}");

@@ -1,6 +1,7 @@
 //! ID tokens: which are believed.
 
 use aws_lc_rs::hmac;
+use base64::Engine as _;
 use serde_json::{Value, json};
 
 use super::{leads_to, trip, two, who};
@@ -63,16 +64,54 @@ async fn the_algorithm_is_the_issuers_and_the_key_is_no_secret() {
         let id = back.parameter("flow").unwrap();
         assert_eq!(browser.flow("login", &id).await.told(), [4_000_001], "{what}");
     }
-    // A secret in the key set, and a header that brings its own key.
+    // Another issuer's key of the same name.
     let other = Provider::start().await;
-    let stranger = other.signed(&json!({}));
-    assert!(!stranger.is_empty());
     provider.forge(move |claims| other.signed(claims));
     let (mut browser, _) = trip(&app, &provider, "login", "op").await;
-    assert_eq!(who(&mut browser).await, None, "another issuer's key of the same name");
+    assert_eq!(who(&mut browser).await, None);
     provider.behave();
     let (mut browser, _) = trip(&app, &provider, "login", "op").await;
     assert_eq!(who(&mut browser).await.as_deref(), Some("ada@example.org"));
+}
+
+#[tokio::test]
+async fn only_keys_for_signatures_count_and_only_those_of_the_key_set() {
+    let encode = |bytes: &[u8]| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
+    let provider = Provider::start().await;
+    provider.document(json!({ "id_token_signing_alg_values_supported": ["ES256", "HS256", "none"] }));
+    let app = two(&provider).await;
+    let (cipher, own) = (Provider::start().await, Provider::start().await);
+    let mut for_ciphers = cipher.public();
+    (for_ciphers["kid"], for_ciphers["use"]) = (json!("cipher"), json!("enc"));
+    provider.has_key(for_ciphers);
+    // A secret that is shown in the key set is none.
+    provider.has_key(json!({ "kty": "oct", "kid": "shared", "use": "sig", "alg": "HS256", "k": encode(b"shared-secret") }));
+    let brought = own.public();
+    let forgeries: Vec<(&str, Forge)> = vec![
+        (
+            "a secret of the key set",
+            Box::new(|c| unsigned(&json!({ "alg": "HS256", "kid": "shared" }), c, |m| hmac_of(b"shared-secret", m))),
+        ),
+        ("announced, but none", Box::new(|c| unsigned(&json!({ "alg": "none", "kid": "first" }), c, |_| Vec::new()))),
+        ("a key for ciphers", Box::new(move |c| cipher.signed_as(&json!({ "alg": "ES256", "kid": "cipher" }), c))),
+        ("a key that it brings along", {
+            let head = json!({ "alg": "ES256", "jwk": brought, "jku": format!("{}/jwks", own.url()), "kid": "own" });
+            Box::new(move |c| own.signed_as(&head, c))
+        }),
+    ];
+    for (what, forge) in forgeries {
+        provider.forge(forge);
+        app.wait(6);
+        let (mut browser, back) = trip(&app, &provider, "login", "op").await;
+        assert!(leads_to(&back, "login") && who(&mut browser).await.is_none(), "{what}: {back:?}");
+    }
+    // What must be understood is not, although all else is right.
+    for (head, good) in [(json!({ "alg": "ES256", "kid": "first", "crit": ["b64"] }), false), (json!({ "alg": "ES256" }), true)] {
+        let signer = provider.signer();
+        provider.forge(move |c| signer(&head, c));
+        let (mut browser, _) = trip(&app, &provider, "login", "op").await;
+        assert_eq!(who(&mut browser).await.is_some(), good);
+    }
 }
 
 #[tokio::test]
