@@ -4,7 +4,7 @@ mod broken_off;
 mod people;
 mod sessions;
 
-use portcullis_core::kratos::{Report, move_in};
+use portcullis_core::kratos::{Extent, Report, move_in};
 use portcullis_store::kratos::Source;
 use serde_json::{Value, json};
 
@@ -19,5 +19,5 @@ fn second_factors_and_codes() -> Value {
 async fn move_over(app: &TestApp, from: &str) -> Report {
     let source = Source::open(from).await.unwrap();
     let contents = source.contents().await.unwrap();
-    move_in(&app.app, &source, contents, None, &mut |_| {}).await.unwrap()
+    move_in(&app.app, &source, contents, Extent::People, None, &mut |_| {}).await.unwrap()
 }
