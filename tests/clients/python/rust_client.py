@@ -9,7 +9,7 @@ from strict import Server
 server = Server()
 try:
     manifest = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "rust", "Cargo.toml")
-    code = subprocess.run(["cargo", "run", "--quiet", "--locked", "--manifest-path", manifest, "--", server.admin]).returncode
+    code = subprocess.run(["cargo", "run", "--quiet", "--locked", "--manifest-path", manifest, "--", server.admin, server.public]).returncode
 finally:
     server.stop()
 sys.exit(code)

@@ -3,6 +3,7 @@
 mod batch;
 mod courier;
 mod credentials;
+mod hashes;
 mod identities;
 mod list;
 mod operations;

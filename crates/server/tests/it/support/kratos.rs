@@ -47,6 +47,8 @@ impl OldServer {
 
     fn new(release: Release, is_file: bool) -> Self {
         let (id, time, json) = if is_file { ("char(36)", "DATETIME", "TEXT") } else { ("UUID", "timestamp", "jsonb") };
+        let bytes = if is_file { "BLOB" } else { "BYTEA" };
+        let channel = if release == Release::New { ", channel VARCHAR(32)" } else { "" };
         let external = if release == Release::New { ", external_id VARCHAR(64)" } else { "" };
         let times = format!("created_at {time} NOT NULL, updated_at {time} NOT NULL");
         let key = format!("id {id} PRIMARY KEY, nid {id} NOT NULL");
@@ -80,7 +82,10 @@ impl OldServer {
             format!(
                 "session_devices ({key}, session_id {id} NOT NULL, ip_address VARCHAR(50), user_agent VARCHAR(512), location VARCHAR(512), {times})"
             ),
-            format!("courier_messages ({key}, status INT NOT NULL, recipient VARCHAR(400) NOT NULL, {times})"),
+            format!(
+                "courier_messages ({key}, type INT NOT NULL, status INT NOT NULL, recipient VARCHAR(400) NOT NULL, subject VARCHAR(255), \
+                 body VARCHAR(255), template_type VARCHAR(255), template_data {bytes}, send_count INT NOT NULL DEFAULT 0{channel}, {times})"
+            ),
         ];
         let mut out =
             Self { release, is_file, statements: tables.into_iter().map(|table| format!("CREATE TABLE {table}")).collect() };
@@ -233,7 +238,31 @@ impl OldServer {
     /// A message that waits to be sent.
     pub(crate) fn message(&mut self) {
         let id = self.next_id();
-        self.insert("courier_messages", &[("id", id.as_str()), ("nid", NETWORK), ("status", "1"), ("recipient", "x")], 2026);
+        let values = [("id", id.as_str()), ("nid", NETWORK), ("type", "1"), ("status", "1"), ("recipient", "x")];
+        self.insert("courier_messages", &values, 2026);
+    }
+
+    /// A message of a kind (1: mail, 2: text message) and a status (1: queued, 2: sent, 3: being sent, 4: given up), asked for
+    /// at a time.
+    pub(crate) fn mail(&mut self, kind: u8, status: u8, template: &str, data: &str, at: &str) {
+        let (id, kind, status) = (self.next_id(), kind.to_string(), status.to_string());
+        let values = [
+            ("id", id.as_str()),
+            ("nid", NETWORK),
+            ("type", kind.as_str()),
+            ("status", status.as_str()),
+            ("recipient", "ada@example.org"),
+            ("subject", "an old subject"),
+            ("template_type", template),
+            ("template_data", data),
+        ];
+        self.insert("courier_messages", &values, 2026);
+        self.then(&format!("UPDATE courier_messages SET created_at = '{at}' WHERE id = '{id}'"));
+    }
+
+    /// What happened there later.
+    pub(crate) fn then(&mut self, statement: &str) {
+        self.statements.push(statement.to_owned());
     }
 
     /// An id that follows from what is there already.
