@@ -35,11 +35,7 @@ pub fn take_anew(c: &mut Changes, seen: &Identity, write: impl FnOnce(&mut Chang
     write(c);
     c.push(
         "UPDATE identities SET version = $2, credentials_version = $3 WHERE id = $1",
-        vec![
-            seen.id.into(),
-            seen.version.saturating_add(TURN).into(),
-            seen.credentials_version.saturating_add(TURN).into(),
-        ],
+        vec![seen.id.into(), seen.version.saturating_add(TURN).into(), seen.credentials_version.saturating_add(TURN).into()],
         Expect::One,
     );
 }

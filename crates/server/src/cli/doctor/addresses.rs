@@ -41,9 +41,7 @@ fn is_public_address(host: &str) -> bool {
             let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64;
             !(ip.is_unspecified() || ip.is_loopback() || ip.is_private() || ip.is_link_local() || shared)
         }
-        Ok(IpAddr::V6(ip)) => {
-            !(ip.is_unspecified() || ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local())
-        }
+        Ok(IpAddr::V6(ip)) => !(ip.is_unspecified() || ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()),
         Err(_) => false,
     }
 }

@@ -228,7 +228,9 @@ fn rest(config: &Config, found: &mut Findings) {
     }
     if let Some(path) = config.dsn.expose().strip_prefix("sqlite://").filter(|path| in_temporary_folder(path)) {
         let path = path.split('?').next().unwrap_or_default();
-        found.serious("dsn", format!("{path} is in a folder that is emptied now and then"), "name a folder that stays");
+        // Whoever tries things out on their own machine does so on purpose.
+        let level = if addresses::is_local(config.public_base_url()) { Level::Note } else { Level::Serious };
+        found.add(level, "dsn", format!("{path} is in a folder that is emptied now and then"), "name a folder that stays");
     }
     if let Ok(url) = url::Url::parse(config.dsn.expose())
         && url.scheme().starts_with("postgres")

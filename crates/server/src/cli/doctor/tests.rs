@@ -56,7 +56,8 @@ const PROVIDER_ISSUER: &str = "selfservice.methods.oidc.config.providers.0.issue
 const WEB_HOOK_URL: &str = "selfservice.flows.login.after.hooks.0.config.url";
 
 fn provider(more: Value) -> Value {
-    let mut one = json!({ "id": "hub", "provider": "generic", "client_id": "us", "client_secret": "s", "mapper_url": "base64://e30=" });
+    let mut one =
+        json!({ "id": "hub", "provider": "generic", "client_id": "us", "client_secret": "s", "mapper_url": "base64://e30=" });
     lay(&mut one, more);
     json!({ "selfservice": { "methods": { "oidc": { "enabled": true, "config": { "providers": [one] } } } } })
 }
@@ -188,7 +189,9 @@ fn each_thing_that_will_bite_is_told_by_its_key() {
         ),
         (web_hook(json!({ "url": "http://hooks.tidal.org/x" })), &[(Warning, WEB_HOOK_URL)]),
         (
-            web_hook(json!({ "url": "http://hooks.tidal.org/x", "auth": { "type": "basic_auth", "config": { "user": "u", "password": "p" } } })),
+            web_hook(
+                json!({ "url": "http://hooks.tidal.org/x", "auth": { "type": "basic_auth", "config": { "user": "u", "password": "p" } } }),
+            ),
             &[(Serious, WEB_HOOK_URL)],
         ),
         (web_hook(json!({ "url": "https://hooks.tidal.org/x" })), &[]),

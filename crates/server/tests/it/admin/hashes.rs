@@ -19,12 +19,27 @@ const MADE: &[(&str, &str)] = &[
     ("pbkdf2 sha1", "$pbkdf2-sha1$i=1500,l=20$YmFzYWx0LWFuZC1zbGF0ZQ$E2Y20N/VI7m94zGBkdsgIfDxJsM"),
     ("pbkdf2 sha224 (SHA-3)", "$pbkdf2-sha224$i=1500,l=28$YmFzYWx0LWFuZC1zbGF0ZQ$OD4DS4F3nsLmhZHowmpIqJ3Hs9GBG9y7cTsFyg"),
     ("pbkdf2 sha256", "$pbkdf2-sha256$i=1500,l=32$YmFzYWx0LWFuZC1zbGF0ZQ$co5XN2lJDSq1a7gHIhpafBdNi8MP8kD7jHEI6ke7SpY"),
-    ("pbkdf2 sha384 (SHA-3)", "$pbkdf2-sha384$i=1500,l=48$YmFzYWx0LWFuZC1zbGF0ZQ$2b/6b87tVBGey7pxhZaKHMC+jgJcBaKQWEGtygESvD4J7jdbwcWweLhB6+JF7ZIL"),
-    ("pbkdf2 sha512", "$pbkdf2-sha512$i=1500,l=64$YmFzYWx0LWFuZC1zbGF0ZQ$vqDNjz2tZ27OtGQnS/NmiyXw7i0V/MNka6UsYhnh5KtcAaBC/4TZLuh+4Kfpzp2SWp1H1NznLzmQ/Bzg1ds7ww"),
+    (
+        "pbkdf2 sha384 (SHA-3)",
+        "$pbkdf2-sha384$i=1500,l=48$YmFzYWx0LWFuZC1zbGF0ZQ$2b/6b87tVBGey7pxhZaKHMC+jgJcBaKQWEGtygESvD4J7jdbwcWweLhB6+JF7ZIL",
+    ),
+    (
+        "pbkdf2 sha512",
+        "$pbkdf2-sha512$i=1500,l=64$YmFzYWx0LWFuZC1zbGF0ZQ$vqDNjz2tZ27OtGQnS/NmiyXw7i0V/MNka6UsYhnh5KtcAaBC/4TZLuh+4Kfpzp2SWp1H1NznLzmQ/Bzg1ds7ww",
+    ),
     ("pbkdf2 sha224 (SHA-2)", "$pbkdf2-sha224$i=1500,l=28$YmFzYWx0LWFuZC1zbGF0ZQ$bL8tjze8cCCe/9kWIwdkDkSvJ4Z++l4zkHfHLA"),
-    ("pbkdf2 sha384 (SHA-2)", "$pbkdf2-sha384$i=1500,l=48$YmFzYWx0LWFuZC1zbGF0ZQ$Zdq7HUK6Ff5l6bFgNeSMesqeV+xaRENeUwV+3O5PFi6tC8Gje8m8OiCCLWKumlqV"),
-    ("scrypt", "$scrypt$ln=1024,r=8,p=2$YmFzYWx0LWFuZC1zbGF0ZQ==$0p17fL9Uoa/yKmF1hjRxlpmcYTJiNI5B8Jfz5jNKEKCBV6eHFG02C2ZErXkW6RU2"),
-    ("firescrypt", "$firescrypt$ln=11,r=8,p=1$YmFzYWx0LWFuZC1zbGF0ZQ==$Y6Ic4pLYfEknZIUYiA9YHIO4iUWkyxt9NUFVDWz30RZa5GR628U5kHWck+0Ekf55RKuCSAqpNRAs+AYuBycdng==$Bw==$AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0+Pw=="),
+    (
+        "pbkdf2 sha384 (SHA-2)",
+        "$pbkdf2-sha384$i=1500,l=48$YmFzYWx0LWFuZC1zbGF0ZQ$Zdq7HUK6Ff5l6bFgNeSMesqeV+xaRENeUwV+3O5PFi6tC8Gje8m8OiCCLWKumlqV",
+    ),
+    (
+        "scrypt",
+        "$scrypt$ln=1024,r=8,p=2$YmFzYWx0LWFuZC1zbGF0ZQ==$0p17fL9Uoa/yKmF1hjRxlpmcYTJiNI5B8Jfz5jNKEKCBV6eHFG02C2ZErXkW6RU2",
+    ),
+    (
+        "firescrypt",
+        "$firescrypt$ln=11,r=8,p=1$YmFzYWx0LWFuZC1zbGF0ZQ==$Y6Ic4pLYfEknZIUYiA9YHIO4iUWkyxt9NUFVDWz30RZa5GR628U5kHWck+0Ekf55RKuCSAqpNRAs+AYuBycdng==$Bw==$AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0+Pw==",
+    ),
     ("crypt md5", "$1$pebble01$lzx/1Y0zDptlBzF8uN2VQ/"),
     ("md5-crypt", "$md5-crypt$pebble01$lzx/1Y0zDptlBzF8uN2VQ/"),
     ("crypt apr1", "$apr1$quartz$CRVFCJix2RKQmy9Abx8Js1"),
@@ -32,25 +47,55 @@ const MADE: &[(&str, &str)] = &[
     ("sha256-crypt", "$sha256-crypt$granite-of-bern$pYryHwE8rLY6/ZeN2yR09o2FSPoSVyXO/jvOxY9lzj1"),
     ("crypt sha256-crypt with rounds", "$5$rounds=1234$slate$7mg/0wW9ueOAKiWlx1915q9140TCzocWuA8NwKpK6V0"),
     ("sha256-crypt with rounds", "$sha256-crypt$rounds=1234$slate$7mg/0wW9ueOAKiWlx1915q9140TCzocWuA8NwKpK6V0"),
-    ("crypt sha512-crypt", "$6$granite-of-bern$cFzd/PvygRqiCe2t6GToHzgR6km5mTObJ7AHkoNb9PBbKjwO3oqcLw7VOjZzZjChqaJUSFA5xl2WXpkUto2T2/"),
-    ("sha512-crypt", "$sha512-crypt$granite-of-bern$cFzd/PvygRqiCe2t6GToHzgR6km5mTObJ7AHkoNb9PBbKjwO3oqcLw7VOjZzZjChqaJUSFA5xl2WXpkUto2T2/"),
-    ("crypt sha512-crypt with rounds", "$6$rounds=1234$slate$EBx.B4sKASpiL7/Oadz7Fk.8rkXPEK1XAc4YRTfRZvf4OeTcZmzPzRVobmrVBjCAvkH9MW0gHdA/3wIFpgg/j0"),
-    ("sha512-crypt with rounds", "$sha512-crypt$rounds=1234$slate$EBx.B4sKASpiL7/Oadz7Fk.8rkXPEK1XAc4YRTfRZvf4OeTcZmzPzRVobmrVBjCAvkH9MW0gHdA/3wIFpgg/j0"),
+    (
+        "crypt sha512-crypt",
+        "$6$granite-of-bern$cFzd/PvygRqiCe2t6GToHzgR6km5mTObJ7AHkoNb9PBbKjwO3oqcLw7VOjZzZjChqaJUSFA5xl2WXpkUto2T2/",
+    ),
+    (
+        "sha512-crypt",
+        "$sha512-crypt$granite-of-bern$cFzd/PvygRqiCe2t6GToHzgR6km5mTObJ7AHkoNb9PBbKjwO3oqcLw7VOjZzZjChqaJUSFA5xl2WXpkUto2T2/",
+    ),
+    (
+        "crypt sha512-crypt with rounds",
+        "$6$rounds=1234$slate$EBx.B4sKASpiL7/Oadz7Fk.8rkXPEK1XAc4YRTfRZvf4OeTcZmzPzRVobmrVBjCAvkH9MW0gHdA/3wIFpgg/j0",
+    ),
+    (
+        "sha512-crypt with rounds",
+        "$sha512-crypt$rounds=1234$slate$EBx.B4sKASpiL7/Oadz7Fk.8rkXPEK1XAc4YRTfRZvf4OeTcZmzPzRVobmrVBjCAvkH9MW0gHdA/3wIFpgg/j0",
+    ),
     ("SSHA", "{SSHA}u1DZYZqr6Kq1E6It2TzSd/mQk8NiYXNhbHQtYW5kLXNsYXRl"),
     ("SSHA256", "{SSHA256}61cddxUPo9gQNIWT0Q4l2Saeg0I4ak9kwEhMVK0CiYxiYXNhbHQtYW5kLXNsYXRl"),
-    ("SSHA512", "{SSHA512}4rmZ7qXRZpb9Nr0uie87Az8urltM5vf0zA2GFj9mi6qgzGR25aPudrKKV8awVAd5FK5A+YprPJh1DbgM7PnCPWJhc2FsdC1hbmQtc2xhdGU="),
+    (
+        "SSHA512",
+        "{SSHA512}4rmZ7qXRZpb9Nr0uie87Az8urltM5vf0zA2GFj9mi6qgzGR25aPudrKKV8awVAd5FK5A+YprPJh1DbgM7PnCPWJhc2FsdC1hbmQtc2xhdGU=",
+    ),
     ("sha1 with a pattern", "$sha1$pf=e1NBTFR9e1BBU1NXT1JEfQ==$YmFzYWx0LWFuZC1zbGF0ZQ==$VTHKQhTCsXL8TQKzy2vc2fXdB/8="),
-    ("sha256 with a pattern", "$sha256$pf=e1BBU1NXT1JEfSR7U0FMVH0=$YmFzYWx0LWFuZC1zbGF0ZQ==$0FtwGNVJKcrq8CLCw76e8d49mywNhZtCYslJd8EipR8="),
-    ("sha512 with a pattern", "$sha512$pf=YXtTQUxUfWJ7UEFTU1dPUkR9Y3tTQUxUfQ==$YmFzYWx0LWFuZC1zbGF0ZQ==$JRD0Yskqv597llxoVJqR5CS1pncvP6w+Pt09yjnWn+mcPeU6F2L+9+hvSTUkBFCx5wtkVzx9ureBqOqSyOrihA=="),
+    (
+        "sha256 with a pattern",
+        "$sha256$pf=e1BBU1NXT1JEfSR7U0FMVH0=$YmFzYWx0LWFuZC1zbGF0ZQ==$0FtwGNVJKcrq8CLCw76e8d49mywNhZtCYslJd8EipR8=",
+    ),
+    (
+        "sha512 with a pattern",
+        "$sha512$pf=YXtTQUxUfWJ7UEFTU1dPUkR9Y3tTQUxUfQ==$YmFzYWx0LWFuZC1zbGF0ZQ==$JRD0Yskqv597llxoVJqR5CS1pncvP6w+Pt09yjnWn+mcPeU6F2L+9+hvSTUkBFCx5wtkVzx9ureBqOqSyOrihA==",
+    ),
     ("md5 with a pattern", "$md5$pf=e1BBU1NXT1JEfXtTQUxUfQ==$YmFzYWx0LWFuZC1zbGF0ZQ==$y3RAZypIkOXGQuwZoLkvUw=="),
     ("md5", "$md5$sGcR4hAPeORWjNEE5Swf9w=="),
     ("hmac-md4", "$hmac-md4$OTVlNTA0MGFmZDE3ODZmMTEzN2MwNjdjMzdkYTE0ZTg=$ZmxpbnQta2V5"),
     ("hmac-md5", "$hmac-md5$NWM2NzliNzRhNzk0ZTBkODI5ZTNmYTE2YTkwYzcwNDQ=$ZmxpbnQta2V5"),
     ("hmac-sha1", "$hmac-sha1$ZWI5YmQzMGMyZGQ4ODYzYjAxZDIwNzA1MTllMDk4OTEyZGYxNTA4Yg==$ZmxpbnQta2V5"),
     ("hmac-sha224", "$hmac-sha224$MzNhMDZjMmY2Y2RjZjYyNmEzZmRhNWY1M2EzMmM0YTgxNzQxNTM4OTdkN2MwNGE3N2M4NThjNzk=$ZmxpbnQta2V5"),
-    ("hmac-sha256", "$hmac-sha256$ZTRmYjM1YzNjNTZkZmY3NDExYjU4N2Y1ODNiNDI3MmM5ZjRjNzJhOWY2MzJlZTBkZDcwOWYxYWI5YzdkMGY4Mw==$ZmxpbnQta2V5"),
-    ("hmac-sha384", "$hmac-sha384$ZDliYTE5Nzk2MzMzZDJlYjFiZDU2ZDZmZjg5MWUyZmNhYTZkMjk0ZjE1MzlkZjgzYTkwYmQ2YzdhYzM1OTQzMjQ2OTI0OWNlN2Y2ODhlYzMwN2JkNjAyNzJiMzUzY2Zm$ZmxpbnQta2V5"),
-    ("hmac-sha512", "$hmac-sha512$ZjYxMDNlMWIzZWU2NzExZTFlYjk5YTA0YWEzMTE0NDA2ZjIyMTEzMTUzZmJmNTQ1ZGU4ZTU2N2IwNTg1Y2JlYzc0NmQ5MTBhODA1ZGU3Zjg3YjQ1ZWRiOTA2NGMxOThlYTExMmM1YzAxMzJjYjFiMzI0Mzg0MGVkNzc1ZDQwNzg=$ZmxpbnQta2V5"),
+    (
+        "hmac-sha256",
+        "$hmac-sha256$ZTRmYjM1YzNjNTZkZmY3NDExYjU4N2Y1ODNiNDI3MmM5ZjRjNzJhOWY2MzJlZTBkZDcwOWYxYWI5YzdkMGY4Mw==$ZmxpbnQta2V5",
+    ),
+    (
+        "hmac-sha384",
+        "$hmac-sha384$ZDliYTE5Nzk2MzMzZDJlYjFiZDU2ZDZmZjg5MWUyZmNhYTZkMjk0ZjE1MzlkZjgzYTkwYmQ2YzdhYzM1OTQzMjQ2OTI0OWNlN2Y2ODhlYzMwN2JkNjAyNzJiMzUzY2Zm$ZmxpbnQta2V5",
+    ),
+    (
+        "hmac-sha512",
+        "$hmac-sha512$ZjYxMDNlMWIzZWU2NzExZTFlYjk5YTA0YWEzMTE0NDA2ZjIyMTEzMTUzZmJmNTQ1ZGU4ZTU2N2IwNTg1Y2JlYzc0NmQ5MTBhODA1ZGU3Zjg3YjQ1ZWRiOTA2NGMxOThlYTExMmM1YzAxMzJjYjFiMzI0Mzg0MGVkNzc1ZDQwNzg=$ZmxpbnQta2V5",
+    ),
 ];
 
 /// What each hasher of the configuration makes, and the makes that it leaves as they are.

@@ -9,6 +9,7 @@ mod list;
 mod operations;
 mod patch;
 mod people;
+mod rules;
 mod sessions;
 mod versions;
 

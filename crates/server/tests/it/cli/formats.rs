@@ -60,7 +60,11 @@ fn a_bar_is_drawn_on_a_terminal_only_and_results_stay_apart() {
     let program = env!("CARGO_BIN_EXE_portcullis");
     let on_terminal = |args: &str| {
         let mut command = Command::new("script");
-        command.args(["-qec", &format!("{program} {args}"), "/dev/null"]).env_clear().env("TERM", "xterm").env("PATH", "/usr/bin:/bin");
+        command
+            .args(["-qec", &format!("{program} {args}"), "/dev/null"])
+            .env_clear()
+            .env("TERM", "xterm")
+            .env("PATH", "/usr/bin:/bin");
         let output = command.current_dir(place.path(".")).output().unwrap();
         assert!(output.status.success(), "{args}: {output:?}");
         String::from_utf8_lossy(&output.stdout).into_owned()
@@ -76,7 +80,7 @@ fn a_bar_is_drawn_on_a_terminal_only_and_results_stay_apart() {
         assert!(drawn.contains(word), "{args}: {drawn:?}");
     }
     // Standard output is a pipe here: what is drawn goes to standard error.
-    let piped = place.run(&["import", "identities", "-c", &config, &file, "--format", "json"]).done();
+    let piped = place.run(&["import", "identities", "-c", &config, "all.jsonl", "--format", "json"]).done();
     assert_eq!(piped.json()["already_here"], 3000);
     assert_eq!(piped.err, "");
 }

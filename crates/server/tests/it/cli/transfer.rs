@@ -121,7 +121,7 @@ fn an_export_is_taken_back_unchanged() {
             assert_eq!(row, other, "{table}");
         }
     }
-    assert_eq!((one["credentials"].len(), one["identities"].len()), (10, 2), "{:?}", one["credentials"]);
+    assert_eq!((one["credentials"].len(), one["identities"].len()), (11, 2), "{:?}", one["credentials"]);
     // To standard output as well; never over a file that is there.
     let printed = place.run(&["export", "identities", "-c", &second]).done();
     assert_eq!(printed.out.into_bytes(), std::fs::read(&out).unwrap());

@@ -12,7 +12,7 @@ use portcullis_model::credential::CredentialType;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{OldServer, RawDatabase, Release, with_schema};
+use crate::support::{OldServer, RawDatabase, Release, rows_on_server, with_schema};
 
 const PEOPLE: u128 = 600;
 const MAILS: u64 = 20;
@@ -104,27 +104,19 @@ pub(crate) fn in_file(path: &Path) -> Contents {
         let text = if is_bytes { hexadecimal(&value) } else { String::from_utf8_lossy(&value).into_owned() };
         (name, text)
     };
-    opened(tables.map(|table| (table.clone(), raw.values(&table).into_iter().map(|row| row.into_iter().map(text).collect()).collect())).collect())
+    opened(
+        tables
+            .map(|table| (table.clone(), raw.values(&table).into_iter().map(|row| row.into_iter().map(text).collect()).collect()))
+            .collect(),
+    )
 }
 
 async fn on_server(dsn: &str) -> Contents {
-    let url = dsn.replace("&max_conns=8", "");
-    let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
-    let task = tokio::spawn(connection);
-    let names = "SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema() AND tablename NOT LIKE '%migration%'";
+    let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let mut all = Contents::new();
-    for row in client.query(names, &[]).await.unwrap() {
-        let table: String = row.get(0);
-        let rows = client.query(&format!("SELECT row_to_json(t)::text FROM {table} t"), &[]).await.unwrap();
-        let rows = rows.iter().map(|row| {
-            let columns: BTreeMap<String, Value> = serde_json::from_str(row.get(0)).unwrap();
-            let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            columns.into_iter().map(|(name, value)| (name, text(value))).collect()
-        });
-        all.insert(table, rows.collect());
+    for (table, row) in rows_on_server(dsn).await.into_iter().filter(|(table, _)| !table.contains("migration")) {
+        all.entry(table).or_default().push(row.into_iter().map(|(name, value)| (name, text(value))).collect());
     }
-    drop(client);
-    let _ = task.await;
     opened(all)
 }
 
@@ -138,7 +130,8 @@ fn fill(old: &mut OldServer) {
     }
     let now = SystemClock.now().to_string();
     for n in 0..MAILS {
-        let data = json!({ "to": "x", "recovery_code": n.to_string(), "identity": {}, "request_url": "", "transient_payload": {} });
+        let data =
+            json!({ "to": "x", "recovery_code": n.to_string(), "identity": {}, "request_url": "", "transient_payload": {} });
         old.mail(1, 1, "recovery_code_valid", &data.to_string(), &now);
     }
 }
@@ -219,6 +212,11 @@ async fn a_move_between_servers_that_is_killed_again_and_again_ends_as_an_unbrok
         with_schema("", async |first| {
             with_schema("", async |second| {
                 let (whole, broken) = (configuration_of(folder, "whole", first), configuration_of(folder, "broken", second));
+                // A server's tables are for the operator to make: what a kill leaves of that waits for `migrate sql up`.
+                for dsn in [first, second] {
+                    let mut migrate = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+                    assert!(migrate.args(["migrate", "sql", "up", "-y", dsn]).env_clear().status().unwrap().success());
+                }
                 break_off(&whole, &broken, from);
                 same(on_server(first).await, &on_server(second).await);
             })

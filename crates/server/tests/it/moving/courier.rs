@@ -39,8 +39,12 @@ async fn check(app: &TestApp, from: &str) {
     assert!(report.not_taken.is_empty(), "messages are no identities: {report:?}");
 
     let listed = Admin::new(app).get("/admin/courier/messages").await.json();
-    let shown: Vec<_> =
-        listed.as_array().unwrap().iter().map(|m| json!([m["channel"], m["template_type"], m["status"], m["created_at"]])).collect();
+    let shown: Vec<_> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| json!([m["channel"], m["template_type"], m["status"], m["created_at"]]))
+        .collect();
     assert_eq!(shown.len(), 2, "{listed}");
     for wanted in [
         json!(["email", "recovery_code_valid", "queued", "2027-01-15T07:00:00Z"]),

@@ -112,12 +112,7 @@ impl OldServer {
         let zone = if self.is_file { "+00:00" } else { "" };
         let time = format!("{year}-03-04 05:06:07.123456{zone}");
         let all = values.iter().copied().chain([("created_at", time.as_str()), ("updated_at", time.as_str())]);
-        let (names, texts): (Vec<_>, Vec<_>) = all
-            .map(|(name, text)| {
-                let bare = matches!(text, "NULL" | "true" | "false");
-                (name, if bare { text.to_owned() } else { format!("'{}'", text.replace('\'', "''")) })
-            })
-            .unzip();
+        let (names, texts): (Vec<_>, Vec<_>) = all.map(|(name, text)| (name, literal(text))).unzip();
         self.statements.push(format!("INSERT INTO {table} ({}) VALUES ({})", names.join(", "), texts.join(", ")));
     }
 
@@ -257,12 +252,18 @@ impl OldServer {
             ("template_data", data),
         ];
         self.insert("courier_messages", &values, 2026);
-        self.then(&format!("UPDATE courier_messages SET created_at = '{at}' WHERE id = '{id}'"));
+        self.change("courier_messages", &[("id", id.as_str())], &[("created_at", at)]);
     }
 
-    /// What happened there later.
-    pub(crate) fn then(&mut self, statement: &str) {
-        self.statements.push(statement.to_owned());
+    /// Changes the rows of a table for which all of these columns have these values.
+    pub(crate) fn change(&mut self, table: &str, whose: &[(&str, &str)], values: &[(&str, &str)]) {
+        let values: Vec<String> = values.iter().map(|(name, text)| format!("{name} = {}", literal(text))).collect();
+        self.statements.push(format!("UPDATE {table} SET {}{}", values.join(", "), condition(whose)));
+    }
+
+    /// Removes such rows.
+    pub(crate) fn remove(&mut self, table: &str, whose: &[(&str, &str)]) {
+        self.statements.push(format!("DELETE FROM {table}{}", condition(whose)));
     }
 
     /// An id that follows from what is there already.
@@ -285,6 +286,17 @@ impl OldServer {
     pub(crate) fn script(&self) -> String {
         self.statements.join(";\n")
     }
+}
+
+/// A text as it stands in a statement; `NULL` is nothing, `true` and `false` are flags.
+fn literal(text: &str) -> String {
+    let is_bare = matches!(text, "NULL" | "true" | "false");
+    if is_bare { text.to_owned() } else { format!("'{}'", text.replace('\'', "''")) }
+}
+
+fn condition(whose: &[(&str, &str)]) -> String {
+    let all: Vec<String> = whose.iter().map(|(name, text)| format!("{name} = {}", literal(text))).collect();
+    format!(" WHERE {}", all.join(" AND "))
 }
 
 fn kind_id(place: usize) -> String {
