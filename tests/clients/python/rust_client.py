@@ -6,10 +6,10 @@ import sys
 
 from strict import Server
 
-server = Server()
+server = Server(SELFSERVICE_FLOWS_RECOVERY_ENABLED="true")
 try:
     manifest = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "rust", "Cargo.toml")
-    code = subprocess.run(["cargo", "run", "--quiet", "--locked", "--manifest-path", manifest, "--", server.admin]).returncode
+    code = subprocess.run(["cargo", "run", "--quiet", "--locked", "--manifest-path", manifest, "--", server.admin, server.public]).returncode
 finally:
     server.stop()
 sys.exit(code)

@@ -31,14 +31,14 @@ def free_port():
 
 
 class Server:
-    """A server as on a first run, on free ports."""
+    """A server as on a first run, on free ports; with further variables, if any are given."""
 
-    def __init__(self):
+    def __init__(self, **variables):
         self.folder = tempfile.mkdtemp(prefix="portcullis-clients-")
         public, admin = free_port(), free_port()
         self.public, self.admin = f"http://127.0.0.1:{public}", f"http://127.0.0.1:{admin}"
         env = {"PATH": os.environ["PATH"], "HOME": self.folder, "SERVE_PUBLIC_PORT": str(public), "SERVE_ADMIN_PORT": str(admin),
-               "SERVE_PUBLIC_BASE_URL": self.public + "/", "LOG_LEVEL": "error"}
+               "SERVE_PUBLIC_BASE_URL": self.public + "/", "LOG_LEVEL": "error", **variables}
         program = os.path.abspath(os.environ["PORTCULLIS"])
         self.process = subprocess.Popen([program, "serve"], cwd=self.folder, env=env, stdout=subprocess.DEVNULL)
         until = time.monotonic() + 30

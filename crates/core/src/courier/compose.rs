@@ -5,6 +5,7 @@ use portcullis_model::clock::Rng;
 use portcullis_model::identity::{Identity, Via};
 use portcullis_model::json;
 use portcullis_model::time::Timestamp;
+use portcullis_store::kratos::OldMessage;
 use portcullis_store::outbox::{self, Message, MessageStatus, NewMessage};
 use portcullis_store::{Changes, StoreError};
 use serde_json::{Map, Value};
@@ -97,6 +98,31 @@ pub fn send_again(cx: &Cx, changes: &mut Changes, old: &Message) -> Option<Uuid>
         },
     );
     Some(id)
+}
+
+/// Puts a message of another server into the outbox, as a part of `changes`, under an id of the caller's. Gives false, and adds
+/// nothing, if its words cannot be made of what is known of it.
+pub(crate) async fn take_over(cx: &Cx, changes: &mut Changes, id: Uuid, old: OldMessage) -> bool {
+    let (Some(kind), Value::Object(data)) = (Kind::parse(&old.template), old.data) else { return false };
+    let via = if old.channel == Via::Email.as_str() { Via::Email } else { Via::Sms };
+    let snapshot = &cx.snapshot;
+    if super::render::render(&snapshot.config.courier, &snapshot.outbound, kind, via, &data).await.is_err() {
+        return false;
+    }
+    outbox::mail(
+        changes,
+        &NewMessage {
+            id,
+            channel: old.channel,
+            recipient: old.recipient,
+            template: old.template,
+            sealed_data: seal(cx.keys(), cx.rng(), id, data),
+            subject: None,
+            created_at: old.created_at,
+            send_after: old.created_at,
+        },
+    );
+    true
 }
 
 /// Tells the courier of this process that a message waits. To be called after the commit.

@@ -25,6 +25,7 @@ use portcullis_store::outbox::Message;
 
 pub(crate) use backoff::{pause, postponed};
 pub use changed::{Change, SettingsChanged, Told};
+pub(crate) use compose::take_over;
 pub use compose::{enqueue, notify, ring, send_again};
 pub use counts::{Counts, Outcome};
 pub use kind::Kind;

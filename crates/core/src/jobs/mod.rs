@@ -19,6 +19,9 @@ const BATCH: u32 = 500;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How long messages stay that were sent or given up, after they were asked for.
+pub(crate) const MESSAGES_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// How long things stay after their time. Flows stay a day, so that whoever comes late is told that their flow expired;
 /// sessions that ended stay a month, for administrators who look into something.
 const KEPT: Retention = Retention {
@@ -27,7 +30,7 @@ const KEPT: Retention = Retention {
     errors: Some(Duration::from_secs(7 * 24 * 60 * 60)),
     codes: Some(DAY),
     parked: Some(Duration::ZERO),
-    messages: Some(Duration::from_secs(30 * 24 * 60 * 60)),
+    messages: Some(MESSAGES_KEPT),
     hook_calls: Some(Duration::from_secs(30 * 24 * 60 * 60)),
 };
 

@@ -24,8 +24,8 @@ pub(super) struct Moved {
     pub(super) who: IdentityWithCredentials,
     /// Sessions that count, with the hashes of their tokens.
     pub(super) sessions: Vec<(Session, [u8; 32])>,
-    /// How many sessions are over.
-    pub(super) ended: u64,
+    /// All of their sessions there, whatever has become of them, and whether they were revoked.
+    pub(super) all_sessions: Vec<(Uuid, bool)>,
     /// What of it did not come, or not as it was.
     pub(super) notes: Vec<String>,
 }
@@ -104,15 +104,14 @@ pub(super) fn translate(cx: &Cx, cipher: &OldCipher, old: OldIdentity) -> Result
         notes.push("an address does not follow from the traits any more and was left out".to_owned());
     }
 
-    let all = old.sessions.len();
+    let all_sessions: Vec<(Uuid, bool)> = old.sessions.iter().map(|old| (old.session.id, !old.session.active)).collect();
     let sessions: Vec<_> = old
         .sessions
         .into_iter()
         .filter(|old| old.session.is_alive(cx.now) && !old.token.is_empty())
         .map(|old| (old.session, cx.keys().token_hash(&old.token)))
         .collect();
-    let ended = u64::try_from(all - sessions.len()).unwrap_or(u64::MAX);
-    Ok(Moved { who, sessions, ended, notes })
+    Ok(Moved { who, sessions, all_sessions, notes })
 }
 
 /// A credential with its data as we keep it.
@@ -204,10 +203,14 @@ fn settle(who: &mut IdentityWithCredentials, known: &[Uuid]) {
 
 /// An id made of what it names (version 8, RFC 9562).
 fn derived(owner: Uuid, kind: &str, value: &str) -> Uuid {
-    let digest = Sha256::new().chain_update(owner).chain_update(kind).chain_update([0]).chain_update(value).finalize();
     let mut bytes = [0; 16];
-    for (to, from) in bytes.iter_mut().zip(digest) {
+    for (to, from) in bytes.iter_mut().zip(digest(owner, kind, value)) {
         *to = from;
     }
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+/// A digest of what an id is made of.
+pub(super) fn digest(owner: Uuid, kind: &str, value: &str) -> [u8; 32] {
+    Sha256::new().chain_update(owner).chain_update(kind).chain_update([0]).chain_update(value).finalize().into()
 }

@@ -1,23 +1,26 @@
 //! The move itself: part by part, each identity in a commit of its own.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use portcullis_model::identity::IdentityWithCredentials;
 use portcullis_store::identities::{self, AddressPurpose, IdentityFilter, Page};
+use portcullis_store::kratos::again::{self as standing_here, Standing};
 use portcullis_store::kratos::{Contents, Source};
 use portcullis_store::{Changes, Constraint, Store, StoreError, sessions};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::again::{self, Verdict};
 use super::cipher::OldCipher;
+use super::courier;
 use super::identity::{Moved, translate};
 use crate::app::{App, Cx};
 use crate::flow::engine::Request;
 use crate::identity::{Taken, conflict, insert};
 
 /// How many identities are read and written at once: enough for commits that are worth their syncing, and a few megabytes.
-const PART: u32 = 500;
+pub(super) const PART: u32 = 500;
 
 /// How many ids a report names for each reason.
 const EXAMPLES: usize = 10;
@@ -66,13 +69,23 @@ pub struct Group {
 pub struct Report {
     /// Identities that came now.
     pub identities: u64,
-    /// Identities that were here already.
+    /// Identities that were here already, in the same state.
     pub identities_already_here: u64,
+    /// Identities that were here already, but changed there since, and were taken over anew.
+    pub identities_updated: u64,
     /// Sessions that came now.
     pub sessions: u64,
+    /// Sessions that were here already and last longer now, or have another level.
+    pub sessions_renewed: u64,
+    /// Sessions that were here already and were ended there since.
+    pub sessions_ended: u64,
     /// Sessions that were over.
     pub sessions_over: u64,
-    /// Messages that still waited there: they belong to flows, which stay behind.
+    /// Messages that waited there and came.
+    pub messages: u64,
+    /// Messages that waited there and had come before.
+    pub messages_already_here: u64,
+    /// Messages that waited there and were not asked for.
     pub messages_left: u64,
     /// Identities of other networks in the same database.
     pub foreign_identities_left: u64,
@@ -80,37 +93,63 @@ pub struct Report {
     pub not_taken: BTreeMap<String, Group>,
     /// Identities that came, but not with everything as it was, by reason.
     pub changed: BTreeMap<String, Group>,
+    /// Identities that are here and differ there, and were left as they are here, by reason.
+    pub left_as_here: BTreeMap<String, Group>,
+    /// Messages that were asked for and did not come, by reason.
+    pub messages_not_taken: BTreeMap<String, Group>,
 }
 
 impl Report {
     fn note(&mut self, left: &Left) {
-        let groups = if left.taken { &mut self.changed } else { &mut self.not_taken };
-        let group = groups.entry(left.reason.clone()).or_default();
-        group.count += 1;
-        if group.examples.len() < EXAMPLES {
-            group.examples.push(left.id.clone());
-        }
+        count(if left.taken { &mut self.changed } else { &mut self.not_taken }, &left.reason, &left.id);
     }
+
+    /// A message that did not come.
+    pub(super) fn message(&mut self, id: &str, reason: &str) {
+        count(&mut self.messages_not_taken, reason, id);
+    }
+}
+
+fn count(groups: &mut BTreeMap<String, Group>, reason: &str, id: &str) {
+    let group = groups.entry(reason.to_owned()).or_default();
+    group.count += 1;
+    if group.examples.len() < EXAMPLES {
+        group.examples.push(id.to_owned());
+    }
+}
+
+/// An identity that changed on both sides.
+const BOTH: &str = "it changed there, and here too";
+
+/// An identity that is here only.
+const GONE: &str = "it is not there any more, or never was";
+
+/// How much is to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Identities with their sessions.
+    People,
+    /// Messages that wait to be sent, too: for when that server has stopped.
+    PeopleAndMessages,
 }
 
 /// Takes over everybody of a Kratos database. `standing` is given in a rehearsal: the database that would be written, if it
 /// is there; the application's own is a scratch one then.
 ///
 /// # Errors
-/// If one of the databases fails. The move can be repeated: whoever is here already is left as they are, and only sessions
-/// that are missing are added.
+/// If one of the databases fails. The move can be repeated: whoever is here already and changed there since is taken over
+/// anew, unless they changed here too; sessions follow.
 pub async fn move_in(
     app: &Arc<App>,
     source: &Source,
     contents: Contents,
+    extent: Extent,
     standing: Option<&Store>,
     tell: &mut (dyn FnMut(Event<'_>) + Send),
 ) -> Result<Report, MoveError> {
-    let mut report = Report {
-        messages_left: contents.queued_messages,
-        foreign_identities_left: contents.foreign_identities,
-        ..Report::default()
-    };
+    let mut report = Report { foreign_identities_left: contents.foreign_identities, ..Report::default() };
+    let own = standing.unwrap_or(&app.store);
+    let was_here = identities::count(own, &IdentityFilter::All).await.map_err(MoveError::Target)?;
     let mut seen = 0;
     let mut part = source.part(None, PART).await.map_err(MoveError::Source)?;
     loop {
@@ -148,55 +187,111 @@ pub async fn move_in(
         tell(Event::Seen(seen));
         match read.map_err(MoveError::Source)? {
             Some(following) => part = following,
-            None => return Ok(report),
+            None => break,
         }
     }
+    if was_here > 0 {
+        gone(own, source, &mut report).await?;
+    }
+    match extent {
+        Extent::People => report.messages_left = contents.queued_messages,
+        Extent::PeopleAndMessages => courier::messages(app, source, standing, &mut report).await?,
+    }
+    Ok(report)
+}
+
+/// Tells whom that server deleted since they came. They stay here: that they are missing there may have another reason.
+async fn gone(own: &Store, source: &Source, report: &mut Report) -> Result<(), MoveError> {
+    let mut after = None;
+    loop {
+        let page = Page { after, limit: PART };
+        let found = identities::list(own, &IdentityFilter::All, page, false).await.map_err(MoveError::Target)?;
+        let Some(last) = found.last() else { return Ok(()) };
+        after = Some(last.identity.id);
+        // Whoever was made here has an id that tells the time (version 7).
+        let theirs = found.iter().map(|who| who.identity.id).filter(|id| id.get_version_num() != 7);
+        let theirs: Vec<Uuid> = theirs.collect();
+        let known = source.known(&theirs).await.map_err(MoveError::Source)?;
+        for id in theirs.iter().filter(|id| !known.contains(id)) {
+            count(&mut report.left_as_here, GONE, &id.to_string());
+        }
+    }
+}
+
+/// What is to be told of an identity whose changes were committed.
+struct Told {
+    id: Uuid,
+    came: Came,
+    sessions: again::Sessions,
+    notes: Vec<String>,
+}
+
+/// How an identity comes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Came {
+    New,
+    Again(Verdict),
 }
 
 /// Writes a part. Tells what did not come.
 async fn write(cx: &Cx, standing: Option<&Store>, moved: Vec<Moved>, report: &mut Report) -> Result<Vec<Left>, StoreError> {
     let here = present(standing.unwrap_or_else(|| cx.store()), &moved).await?;
     let mut left = Vec::new();
-    let (mut changes, mut names) = (Vec::with_capacity(moved.len()), Vec::with_capacity(moved.len()));
-    for Moved { who, sessions, ended, notes } in moved {
-        let id = who.identity.id;
-        report.sessions_over += ended;
-        let is_new = !here.identities.contains(&id);
-        if is_new
-            && let Some(standing) = standing
-            && let Some(taken) = taken(standing, &who).await?
-        {
-            left.push(Left { id: id.to_string(), reason: words(taken).to_owned(), taken: false });
+    let (mut all, mut told) = (Vec::with_capacity(moved.len()), Vec::with_capacity(moved.len()));
+    for mut moved in moved {
+        let id = moved.who.identity.id;
+        report.sessions_over += u64::try_from(moved.all_sessions.len() - moved.sessions.len()).unwrap_or(0);
+        let (mut c, came, followed) = match here.identities.get(&id) {
+            None => {
+                if let Some(standing) = standing
+                    && let Some(taken) = taken(standing, &moved.who).await?
+                {
+                    left.push(Left { id: id.to_string(), reason: words(taken).to_owned(), taken: false });
+                    continue;
+                }
+                let mut c = Changes::new();
+                insert(&mut c, &moved.who);
+                for (session, hash) in &moved.sessions {
+                    sessions::insert(&mut c, session, hash);
+                }
+                let new = u64::try_from(moved.sessions.len()).unwrap_or(0);
+                (c, Came::New, again::Sessions { new, ..again::Sessions::default() })
+            }
+            Some(ours) => {
+                let mut c = Changes::new();
+                let verdict = again::compare(cx, ours, &mut moved.who);
+                if verdict == Verdict::Changed {
+                    again::take(&mut c, ours, &moved.who);
+                }
+                let theirs = here.standing.get(&id).map_or(&[][..], Vec::as_slice);
+                let followed = again::follow(cx, &mut c, &moved, |session| here.sessions.contains(&session), theirs);
+                (c, Came::Again(verdict), followed)
+            }
+        };
+        if standing.is_some() && came != Came::New {
+            // In a rehearsal whoever is here already is not in the scratch database.
+            c = Changes::new();
+        }
+        all.push(c);
+        told.push(Told { id, came, sessions: followed, notes: moved.notes });
+    }
+    let answers = cx.store().commit_each(all).await;
+    for (Told { id, came, sessions, notes }, answer) in told.into_iter().zip(answers) {
+        if let Err(error) = answer {
+            left.push(Left { id: id.to_string(), reason: refused(error)?, taken: false });
             continue;
         }
-        let mut c = Changes::new();
-        if is_new {
-            insert(&mut c, &who);
+        report.sessions += sessions.new;
+        report.sessions_renewed += sessions.renewed;
+        report.sessions_ended += sessions.ended;
+        match came {
+            Came::New => report.identities += 1,
+            Came::Again(Verdict::Same) => report.identities_already_here += 1,
+            Came::Again(Verdict::Changed) => report.identities_updated += 1,
+            Came::Again(Verdict::Both) => count(&mut report.left_as_here, BOTH, &id.to_string()),
         }
-        let mut count = 0;
-        for (session, hash) in sessions.iter().filter(|(session, _)| !here.sessions.contains(&session.id)) {
-            count += 1;
-            // In a rehearsal whoever is here already is not in the scratch database.
-            if is_new || standing.is_none() {
-                sessions::insert(&mut c, session, hash);
-            }
-        }
-        changes.push(c);
-        names.push((id, is_new, count, notes));
-    }
-    let answers = cx.store().commit_each(changes).await;
-    for ((id, is_new, count, notes), answer) in names.into_iter().zip(answers) {
-        match answer {
-            Ok(_) => {
-                report.sessions += count;
-                if is_new {
-                    report.identities += 1;
-                    left.extend(notes.into_iter().map(|reason| Left { id: id.to_string(), reason, taken: true }));
-                } else {
-                    report.identities_already_here += 1;
-                }
-            }
-            Err(error) => left.push(Left { id: id.to_string(), reason: refused(error)?, taken: false }),
+        if matches!(came, Came::New | Came::Again(Verdict::Changed)) {
+            left.extend(notes.into_iter().map(|reason| Left { id: id.to_string(), reason, taken: true }));
         }
     }
     Ok(left)
@@ -204,19 +299,24 @@ async fn write(cx: &Cx, standing: Option<&Store>, moved: Vec<Moved>, report: &mu
 
 /// What of a part is here already.
 struct Present {
-    identities: HashSet<Uuid>,
+    identities: HashMap<Uuid, IdentityWithCredentials>,
+    /// Their sessions that are not revoked.
+    standing: HashMap<Uuid, Vec<Standing>>,
+    /// Which of the sessions that would come are here, in whatever state.
     sessions: HashSet<Uuid>,
 }
 
 async fn present(store: &Store, moved: &[Moved]) -> Result<Present, StoreError> {
     let ids: Vec<Uuid> = moved.iter().map(|m| m.who.identity.id).collect();
     let page = Page { after: None, limit: PART };
-    let found = identities::list(store, &IdentityFilter::Ids(ids), page, false).await?;
-    let identities: HashSet<Uuid> = found.into_iter().map(|who| who.identity.id).collect();
-    let theirs = moved.iter().filter(|m| identities.contains(&m.who.identity.id)).flat_map(|m| &m.sessions);
+    let found = identities::list(store, &IdentityFilter::Ids(ids), page, true).await?;
+    let identities: HashMap<Uuid, IdentityWithCredentials> = found.into_iter().map(|who| (who.identity.id, who)).collect();
+    let owners: Vec<Uuid> = identities.keys().copied().collect();
+    let theirs = moved.iter().filter(|m| identities.contains_key(&m.who.identity.id)).flat_map(|m| &m.sessions);
     let theirs: Vec<Uuid> = theirs.map(|(session, _)| session.id).collect();
     let sessions = sessions::known(store, &theirs).await?;
-    Ok(Present { identities, sessions })
+    let standing = standing_here::sessions(store, &owners).await?;
+    Ok(Present { identities, standing, sessions })
 }
 
 /// What of an identity is another's already; asked in rehearsals, where no commit tells, and in the order of a commit.

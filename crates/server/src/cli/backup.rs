@@ -2,8 +2,12 @@
 
 use std::path::PathBuf;
 
+use serde_json::json;
+
+use super::Failure;
+use super::output::Style;
+use super::progress::Progress;
 use super::source::Served;
-use super::{Failure, output};
 
 /// Its arguments.
 ///
@@ -16,13 +20,19 @@ pub(super) struct Args {
     file: PathBuf,
     #[command(flatten)]
     database: Served,
+    #[command(flatten)]
+    style: Style,
 }
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let (dsn, secrets) = args.database.find()?;
-    let bytes = portcullis_store::backup(&dsn, &args.file).map_err(Failure::of)?;
-    output::print(&format!("Copied the database to {} ({bytes} bytes).\n", args.file.display()))?;
+    let progress = Progress::waiting("copying the database");
+    let copied = portcullis_store::backup(&dsn, &args.file);
+    drop(progress);
+    let bytes = copied.map_err(Failure::of)?;
+    let file = args.file.display().to_string();
+    args.style.say(&format!("Copied the database to {file} ({bytes} bytes)."), json!({ "file": file, "bytes": bytes }))?;
     let whose = match secrets {
         Some(path) => format!("those in {}", path.display()),
         None => "those of your configuration".to_owned(),

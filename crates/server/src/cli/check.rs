@@ -1,9 +1,12 @@
 //! `check`: looking for damage in the database.
 
 use portcullis_store::Depth;
+use serde_json::json;
 
+use super::Failure;
+use super::output::Style;
+use super::progress::Progress;
 use super::source::Served;
-use super::{Failure, output};
 
 /// Its arguments.
 ///
@@ -16,15 +19,23 @@ pub(super) struct Args {
     /// Do not compare indexes with their tables: several times faster
     #[arg(long)]
     quick: bool,
+    #[command(flatten)]
+    style: Style,
 }
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let (dsn, _) = args.database.find()?;
     let depth = if args.quick { Depth::Quick } else { Depth::Full };
-    let found = portcullis_store::check(&dsn, depth).map_err(Failure::of_store)?;
+    let progress = Progress::waiting("reading the database");
+    let found = portcullis_store::check(&dsn, depth);
+    drop(progress);
+    let found = found.map_err(Failure::of_store)?;
     if found.is_empty() {
-        return output::print("The database is sound.\n");
+        return args.style.say("The database is sound.", json!({ "sound": true, "found": [] }));
+    }
+    if !args.style.is_for_people() {
+        args.style.say("", json!({ "sound": false, "found": found }))?;
     }
     Err(Failure::Said(format!("the database is damaged: restore a backup.\n  {}", found.join("\n  "))))
 }

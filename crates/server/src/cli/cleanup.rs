@@ -8,10 +8,13 @@ use portcullis_core::crypto::SystemClock;
 use portcullis_model::clock::Clock as _;
 use portcullis_store::jobs::{Retention, sweep};
 use portcullis_store::{OpenOptions, Store};
+use serde_json::json;
 
 use super::argument::duration;
+use super::output::Style;
+use super::progress::Progress;
 use super::source::Database;
-use super::{Failure, output, print_help};
+use super::{Failure, print_help};
 
 /// Its arguments.
 #[derive(clap::Args)]
@@ -42,6 +45,8 @@ struct Sql {
     /// Keep what ended less long ago than this, such as 24h
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     keep_last: Option<Duration>,
+    #[command(flatten)]
+    style: Style,
 }
 
 fn duration_text(text: &str) -> Result<String, String> {
@@ -60,7 +65,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             Store::open(&dsn, OpenOptions { create: false, ..OpenOptions::default() }).await.map_err(Failure::of_store)?;
         let outcome = clean(&store, &settings.cleanup, args.keep_last).await;
         let closed = store.close().await.map_err(Failure::of_store);
-        output::print(&format!("Removed {} rows.\n", outcome?))?;
+        let removed = outcome?;
+        args.style.say(&format!("Removed {removed} rows."), json!({ "removed": removed }))?;
         closed
     })
 }
@@ -77,6 +83,7 @@ async fn clean(store: &Store, settings: &database::Cleanup, keep_last: Option<Du
         Retention { flows: kept, ..none },
         Retention { sessions: kept, ..none },
     ];
+    let progress = Progress::waiting("removing what is past its time");
     let mut removed = 0;
     for (n, round) in rounds.iter().enumerate() {
         if n > 0 {
@@ -84,6 +91,7 @@ async fn clean(store: &Store, settings: &database::Cleanup, keep_last: Option<Du
         }
         let swept = sweep(store, SystemClock.now(), round, settings.batch_size).await.map_err(Failure::of_store)?;
         removed += swept.parked + swept.codes + swept.flows + swept.sessions + swept.guesses;
+        progress.at(removed);
     }
     Ok(removed)
 }

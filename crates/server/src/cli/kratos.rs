@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use portcullis_core::app::App;
-use portcullis_core::kratos::{Event, Report, move_in};
+use portcullis_core::kratos::{Event, Extent, Report, move_in};
 use portcullis_store::Store;
 use portcullis_store::kratos::Source;
 use serde_json::{Value, json};
@@ -29,6 +29,9 @@ pub(super) struct Args {
     /// Only tell what would come and what would not
     #[arg(long)]
     dry_run: bool,
+    /// Take over messages that wait to be sent, too: give it when that server has stopped, else both may send them
+    #[arg(long)]
+    with_courier: bool,
     /// Write a JSON line to this new file for everyone who did not come, or not with everything
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -44,11 +47,12 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             .await
             .map_err(|e| Failure::Said(format!("the database to move from cannot be used: {e}")))?;
         let mut lines = args.report.as_deref().map(Lines::make).transpose()?;
+        let extent = if args.with_courier { Extent::PeopleAndMessages } else { Extent::People };
         let report = if args.dry_run {
             let scratch = Scratch::make()?;
             let standing = own::standing(&config).await?;
             let app = scratch.open(config).await?;
-            let moved = moved(&app, &source, standing.as_ref(), lines.as_mut()).await;
+            let moved = moved(&app, &source, extent, standing.as_ref(), lines.as_mut()).await;
             own::close(&app).await?;
             if let Some(standing) = standing {
                 standing.close().await.map_err(Failure::of_store)?;
@@ -56,7 +60,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             moved?
         } else {
             let app = own::open(config).await?;
-            let moved = moved(&app, &source, None, lines.as_mut()).await;
+            let moved = moved(&app, &source, extent, None, lines.as_mut()).await;
             own::close(&app).await?;
             moved?
         };
@@ -76,6 +80,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 async fn moved(
     app: &Arc<App>,
     source: &Source,
+    extent: Extent,
     standing: Option<&Store>,
     mut lines: Option<&mut Lines>,
 ) -> Result<Report, Failure> {
@@ -90,7 +95,7 @@ async fn moved(
             }
         }
     };
-    move_in(app, source, contents, standing, &mut tell)
+    move_in(app, source, contents, extent, standing, &mut tell)
         .await
         .map_err(|error| Failure::Said(format!("{error}. What came over stays; give the command again to go on")))
 }
@@ -136,14 +141,24 @@ fn listing(report: &Report, rehearsal: bool) -> Listing {
     row("identities", report.identities, &[]);
     row("sessions", report.sessions, &[]);
     row("identities that were here already", report.identities_already_here, &[]);
+    row("identities that changed there since: taken over anew", report.identities_updated, &[]);
+    row("sessions that last longer now, or have another level", report.sessions_renewed, &[]);
+    row("sessions that were ended there since: ended here too", report.sessions_ended, &[]);
     row("sessions that were over: left out", report.sessions_over, &[]);
-    row("queued messages: left out, their flows stay behind", report.messages_left, &[]);
+    row("messages that waited to be sent", report.messages, &[]);
+    row("messages that had come before", report.messages_already_here, &[]);
+    row("messages that wait to be sent: left out, see --with-courier", report.messages_left, &[]);
     row("identities of other networks: left out", report.foreign_identities_left, &[]);
-    for (reason, group) in &report.changed {
-        row(&format!("taken, but: {reason}"), group.count, &group.examples);
-    }
-    for (reason, group) in &report.not_taken {
-        row(&format!("NOT TAKEN: {reason}"), group.count, &group.examples);
+    let groups = [
+        ("taken, but:", &report.changed),
+        ("left as it is here:", &report.left_as_here),
+        ("message not taken:", &report.messages_not_taken),
+        ("NOT TAKEN:", &report.not_taken),
+    ];
+    for (what, groups) in groups {
+        for (reason, group) in groups {
+            row(&format!("{what} {reason}"), group.count, &group.examples);
+        }
     }
     Listing { value, ids: Vec::new(), columns: &["what", "count", "for example"], rows }
 }

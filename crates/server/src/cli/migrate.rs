@@ -1,4 +1,4 @@
-//! `migrate sql`: bringing a database to another version, and telling which one it has.
+//! `migrate`: bringing a database to another version, and telling which one it has.
 
 use std::io::{BufRead as _, Write as _};
 use std::time::Duration;
@@ -8,8 +8,10 @@ use portcullis_store::{MigrationStatus, OpenOptions, Store};
 use serde_json::json;
 
 use super::output::{Listing, Style};
+use super::phones;
+use super::progress::Progress;
 use super::source::Database;
-use super::{Failure, output, print_help};
+use super::{Failure, print_help};
 
 /// How often `--block` looks.
 const LOOK: Duration = Duration::from_millis(500);
@@ -25,6 +27,10 @@ pub(super) struct Args {
 enum What {
     /// Apply, undo and list migrations of a database
     Sql(Sql),
+    /// Write phone numbers that are stored in another form as E.164
+    ///
+    /// Servers have always stored them so; it is for what was written by anything else. It can be given again at any time.
+    NormalizePhoneNumbers(phones::Args),
 }
 
 #[derive(clap::Args)]
@@ -53,6 +59,8 @@ struct Up {
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
+    #[command(flatten)]
+    style: Style,
 }
 
 #[derive(clap::Args)]
@@ -65,6 +73,8 @@ struct Down {
     /// How many migrations to undo
     #[arg(long, default_value_t = 0)]
     steps: usize,
+    #[command(flatten)]
+    style: Style,
 }
 
 #[derive(clap::Args)]
@@ -80,7 +90,11 @@ struct Status {
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let Some(What::Sql(sql)) = &args.what else { return print_help(&["migrate"]) };
+    let sql = match &args.what {
+        None => return print_help(&["migrate"]),
+        Some(What::NormalizePhoneNumbers(args)) => return phones::run(args),
+        Some(What::Sql(sql)) => sql,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::of)?;
     runtime.block_on(async {
         match &sql.step {
@@ -104,12 +118,15 @@ async fn up(args: &Up) -> Result<(), Failure> {
     let store = open(&args.database, &["migrate", "sql", "up"]).await?;
     let pending = store.migration_status().await.map_err(Failure::of_store)?.iter().filter(|m| !m.applied).count();
     if pending == 0 {
-        return output::print("Nothing to do: the database has all migrations.\n");
+        return args.style.say("Nothing to do: the database has all migrations.", json!({ "applied": 0 }));
     }
     agree(args.yes, &format!("Apply {pending} migrations?"))?;
-    let applied = store.migrate().await.map_err(Failure::of_store)?;
+    let progress = Progress::waiting("applying migrations");
+    let applied = store.migrate().await.map_err(Failure::of_store);
+    drop(progress);
+    let applied = applied?;
     store.close().await.map_err(Failure::of_store)?;
-    output::print(&format!("Applied {applied} migrations.\n"))
+    args.style.say(&format!("Applied {applied} migrations."), json!({ "applied": applied }))
 }
 
 async fn down(args: &Down) -> Result<(), Failure> {
@@ -119,9 +136,12 @@ async fn down(args: &Down) -> Result<(), Failure> {
     }
     let store = open(&args.database, &["migrate", "sql", "down"]).await?;
     agree(args.yes, &format!("Undo the last {} migrations, and lose the data that only they hold?", args.steps))?;
-    let undone = store.rollback(args.steps).await.map_err(Failure::of_store)?;
+    let progress = Progress::waiting("undoing migrations");
+    let undone = store.rollback(args.steps).await.map_err(Failure::of_store);
+    drop(progress);
+    let undone = undone?;
     store.close().await.map_err(Failure::of_store)?;
-    output::print(&format!("Undid {undone} migrations.\n"))
+    args.style.say(&format!("Undid {undone} migrations."), json!({ "undone": undone }))
 }
 
 async fn status(args: &Status) -> Result<(), Failure> {

@@ -18,6 +18,7 @@ mod kratos;
 mod migrate;
 mod output;
 mod own;
+mod phones;
 mod process;
 mod progress;
 mod remote;
@@ -80,7 +81,7 @@ enum Command {
     /// Print a script for the completion of commands in a shell
     Completion(completion::Args),
     /// Print version, commit and build time
-    Version,
+    Version(version::Args),
     /// Evaluate Jsonnet; used by the server itself
     #[command(hide = true)]
     Jsonnet(jsonnet::Args),
@@ -155,7 +156,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Format(args)) => format::run_format(&args),
         Some(Command::Lint(args)) => format::run_lint(&args),
         Some(Command::Completion(args)) => completion::run(&args),
-        Some(Command::Version) => version::run(),
+        Some(Command::Version(args)) => version::run(&args),
         Some(Command::Jsonnet(args)) => return jsonnet::run(&args),
     };
     match outcome {

@@ -72,6 +72,19 @@ impl Style {
         print(&self.text(result)?)
     }
 
+    /// Whether nobody but people reads the result.
+    pub(super) fn is_for_people(&self) -> bool {
+        self.format == Format::Table
+    }
+
+    /// Prints what was done to standard output: a sentence for people, a value for programs.
+    pub(super) fn say(&self, sentence: &str, value: Value) -> Result<(), Failure> {
+        if self.format == Format::Table && !self.quiet {
+            return print(&format!("{sentence}\n"));
+        }
+        self.print(&Listing { value, ids: Vec::new(), columns: &[], rows: Vec::new() })
+    }
+
     fn text(&self, result: &Listing) -> Result<String, Failure> {
         if self.quiet {
             return Ok(lines(result.ids.iter().cloned()));

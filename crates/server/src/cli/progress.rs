@@ -1,6 +1,11 @@
 //! How far a long command has come, on standard error. Where that is no terminal, nothing is shown.
 
+use std::time::Duration;
+
 use indicatif::{ProgressBar, ProgressStyle};
+
+/// How often what only waits is drawn again.
+const TICK: Duration = Duration::from_millis(100);
 
 /// A bar that is taken away when it is dropped.
 pub(super) struct Progress(ProgressBar);
@@ -16,6 +21,17 @@ impl Progress {
             bar.set_style(style);
         }
         bar.set_message(what);
+        Self(bar)
+    }
+
+    /// Of something that is done as a whole: it only shows that time passes.
+    pub(super) fn waiting(what: &'static str) -> Self {
+        let bar = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}, {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.set_message(what);
+        bar.enable_steady_tick(TICK);
         Self(bar)
     }
 
@@ -42,6 +58,8 @@ mod tests {
             progress.at(3);
             assert_eq!(progress.0.position(), 3);
         }
+        drop(Progress::waiting("trying"));
+        assert!(ProgressStyle::with_template("{spinner} {msg}, {elapsed}").is_ok());
         assert!(ProgressStyle::with_template("{msg} {wide_bar} {human_pos} of {human_len}, {eta} left").is_ok());
     }
 }

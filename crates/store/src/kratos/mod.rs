@@ -4,10 +4,12 @@
 //! text, so that both databases give the same. A row that cannot be understood is told by its id and stops nothing else.
 //! With several networks in one database the oldest one counts, as it does for that server.
 
+pub mod again;
 mod driver;
+mod messages;
 mod rows;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use portcullis_model::credential::Credential;
 use portcullis_model::identity::{RecoveryAddress, VerifiableAddress};
@@ -18,6 +20,7 @@ use uuid::Uuid;
 
 use crate::failure::StoreError;
 use driver::Driver;
+pub use messages::{MessagePart, OldMessage};
 use rows::{Columns, Texts};
 
 /// An identity as that database has it.
@@ -125,6 +128,16 @@ const TABLES: [&str; 9] = [
     "session_devices",
 ];
 
+/// The states of messages that are still to be sent: queued, and being sent.
+const WAITING: &str = "(1, 3)";
+
+/// The condition for rows beyond a place.
+fn beyond(after: Option<&str>) -> String {
+    // Places are ids that were read before: letters, digits and hyphens, or nothing.
+    let after = after.filter(|place| place.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-'));
+    after.map_or_else(String::new, |place| format!(" AND t.id > '{place}'"))
+}
+
 impl Source {
     /// Opens a database by its data source name (`sqlite://PATH`, `postgres://...`).
     ///
@@ -168,9 +181,8 @@ impl Source {
             format!("SELECT CAST(COUNT(*) AS TEXT) FROM identities WHERE nid <> '{network}'"),
         ];
         if self.columns.has("courier_messages", "status") {
-            // 1: queued, 3: being sent.
             queries.push(format!(
-                "SELECT CAST(COUNT(*) AS TEXT) FROM courier_messages WHERE nid = '{network}' AND status IN (1, 3)"
+                "SELECT CAST(COUNT(*) AS TEXT) FROM courier_messages WHERE nid = '{network}' AND status IN {WAITING}"
             ));
         }
         let counts = self.driver.read(&queries).await?;
@@ -186,9 +198,7 @@ impl Source {
     /// # Errors
     /// What the database says.
     pub async fn part(&self, after: Option<&str>, limit: u32) -> Result<Part, StoreError> {
-        // Places are ids that were read before: letters, digits and hyphens, or nothing.
-        let after = after.filter(|place| place.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-'));
-        let beyond = after.map_or_else(String::new, |place| format!(" AND t.id > '{place}'"));
+        let beyond = beyond(after);
         let network = self.network;
         let chosen = format!("SELECT t.id FROM identities t WHERE t.nid = '{network}'{beyond} ORDER BY t.id LIMIT {limit}");
         let of = |table: &str, columns: &[&str], order: &str| {
@@ -218,5 +228,21 @@ impl Source {
         ];
         let answers = self.driver.read(&queries).await?;
         Ok(rows::assemble(answers, &self.kinds, limit))
+    }
+
+    /// Which of these ids are those of identities of the network.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn known(&self, ids: &[Uuid]) -> Result<HashSet<Uuid>, StoreError> {
+        if ids.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let list: Vec<String> = ids.iter().map(|id| format!("'{id}'")).collect();
+        let network = self.network;
+        let query =
+            format!("SELECT CAST(t.id AS TEXT) FROM identities t WHERE t.nid = '{network}' AND t.id IN ({})", list.join(", "));
+        let found = self.driver.read(&[query]).await?;
+        Ok(found.into_iter().flatten().filter_map(|row| Texts::new(row).uuid().ok().flatten()).collect())
     }
 }

@@ -91,11 +91,11 @@ impl Texts {
         }
     }
 
-    fn id(&mut self) -> Result<Uuid, Wrong> {
+    pub(super) fn id(&mut self) -> Result<Uuid, Wrong> {
         self.uuid()?.ok_or_else(|| "an id is missing".to_owned())
     }
 
-    fn text(&mut self) -> String {
+    pub(super) fn text(&mut self) -> String {
         self.next().unwrap_or_default()
     }
 
@@ -110,7 +110,7 @@ impl Texts {
         self.next().and_then(|text| time_of(&text))
     }
 
-    fn time(&mut self, what: &str) -> Result<Timestamp, Wrong> {
+    pub(super) fn time(&mut self, what: &str) -> Result<Timestamp, Wrong> {
         self.opt_time().ok_or_else(|| format!("{what} is no time"))
     }
 

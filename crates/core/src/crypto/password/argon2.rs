@@ -62,6 +62,15 @@ impl Argon2Hash {
             && self.params.p_cost() <= MAX_IMPORT_PARALLELISM
     }
 
+    /// Whether checking it ends in good time and fits into memory: it takes no more of either than what can be imported, or
+    /// than what is configured. Lanes cost nothing more, since one thread computes all of them.
+    pub(super) fn is_affordable(&self, settings: &Argon2Settings) -> bool {
+        let (memory, passes) = (self.params.m_cost(), self.params.t_cost());
+        let work = |memory: u32, passes: u32| u64::from(memory) * u64::from(passes);
+        let most = work(MAX_IMPORT_MEMORY_KIB, MAX_IMPORT_ITERATIONS).max(work(settings.memory_kib, settings.iterations));
+        memory <= MAX_IMPORT_MEMORY_KIB.max(settings.memory_kib) && work(memory, passes) <= most
+    }
+
     pub(super) fn verify(&self, password: &[u8]) -> bool {
         let mut out = vec![0; self.hash.len()];
         let argon2 = Argon2::new(self.algorithm, Version::V0x13, self.params.clone());

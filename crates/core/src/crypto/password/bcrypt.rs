@@ -10,7 +10,7 @@ use portcullis_model::clock::Rng;
 use zeroize::Zeroize as _;
 
 use super::format::FormatError;
-use super::{HashError, MAX_BCRYPT_LENGTH};
+use super::{HashError, HashSettings, MAX_BCRYPT_LENGTH};
 use crate::crypto::secrets;
 
 const MAKE: &str = "bcrypt";
@@ -18,6 +18,8 @@ const SALT_LENGTH: usize = 16;
 /// The 24th byte of the output was never part of the text.
 const HASH_LENGTH: usize = 23;
 const MAX_IMPORT_COST: u32 = 15;
+/// What a stored hash may cost, whatever is configured now: some ten seconds.
+const MAX_STORED_COST: u32 = 17;
 
 /// bcrypt's own base64. Writers differ in the unused bits of the last letter.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -64,6 +66,11 @@ impl Bcrypt {
 
     pub(super) fn within_import_bounds(&self) -> bool {
         self.cost <= MAX_IMPORT_COST
+    }
+
+    /// Whether checking it ends in good time: the cost is a usual one, or no more than the configured one.
+    pub(super) fn is_affordable(&self, settings: &HashSettings) -> bool {
+        self.cost <= MAX_STORED_COST.max(settings.bcrypt_cost)
     }
 
     pub(super) fn verify(&self, password: &[u8]) -> bool {

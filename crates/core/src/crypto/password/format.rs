@@ -43,6 +43,9 @@ enum Make {
     Keyed(Keyed),
 }
 
+/// The longest text that is read, in bytes: more than the longest parts of any make together.
+const MAX_TEXT: usize = 16 << 10;
+
 type Parser = fn(&str) -> Result<Make, FormatError>;
 
 /// How each make begins. No entry is a beginning of another.
@@ -73,14 +76,19 @@ const MAKES: &[(&str, Parser)] = &[
 ];
 
 impl StoredHash {
-    /// Reads a hash that is in the database already. Every make but the two that the product makes itself is held to the
-    /// bounds of [`import`](Self::import); those two may have been made under dearer settings.
+    /// Reads a hash that is in the database already. It is held to the bounds of [`import`](Self::import), but for the two
+    /// makes that the product makes itself: those may have been made under dearer settings, of today or of before.
     ///
     /// # Errors
-    /// If the text is of no known make, or cannot be read as the make it begins like.
-    pub fn parse(text: &str) -> Result<Self, FormatError> {
-        let parse = MAKES.iter().find(|(start, _)| text.starts_with(start)).map(|(_, parse)| parse);
-        parse.ok_or(FormatError::UnknownMake)?(text).map(Self)
+    /// If the text is of no known make, cannot be read as the make it begins like, or would keep a thread busy for ever or
+    /// take all memory: nobody can be sure who wrote it.
+    pub fn parse(text: &str, settings: &HashSettings) -> Result<Self, FormatError> {
+        let hash = Self::read(text)?;
+        match &hash.0 {
+            Make::Bcrypt(h) if !h.is_affordable(settings) => Err(FormatError::TooCostly("bcrypt")),
+            Make::Argon2(h) if !h.is_affordable(&settings.argon2) => Err(FormatError::TooCostly("argon2")),
+            _ => Ok(hash),
+        }
     }
 
     /// Reads a hash that somebody wants to store, and refuses those that are too costly to check.
@@ -88,12 +96,20 @@ impl StoredHash {
     /// # Errors
     /// As [`parse`](Self::parse), and if a parameter is out of bounds.
     pub fn import(text: &str) -> Result<Self, FormatError> {
-        let hash = Self::parse(text)?;
+        let hash = Self::read(text)?;
         match &hash.0 {
             Make::Bcrypt(h) if !h.within_import_bounds() => Err(FormatError::TooCostly("bcrypt")),
             Make::Argon2(h) if !h.within_import_bounds() => Err(FormatError::TooCostly("argon2")),
             _ => Ok(hash),
         }
+    }
+
+    fn read(text: &str) -> Result<Self, FormatError> {
+        let (start, parse) = MAKES.iter().find(|(start, _)| text.starts_with(start)).ok_or(FormatError::UnknownMake)?;
+        if text.len() > MAX_TEXT {
+            return Err(FormatError::Unreadable(start.trim_matches(['$', '{', '}', '-'])));
+        }
+        parse(text).map(Self)
     }
 
     /// Whether the password fits. Takes long: [`Pool::verify`](super::Pool::verify) is for servers.

@@ -153,12 +153,13 @@ impl Pool {
         client: Client,
     ) -> Result<Verified, PoolError> {
         let settings = *settings;
-        self.run(client, move || match StoredHash::parse(&stored) {
+        self.run(client, move || match StoredHash::parse(&stored, &settings) {
             Ok(stored) => {
                 let ok = stored.verify(password.expose().as_bytes());
                 Verified { ok, needs_rehash: ok && !stored.is_of(&settings) }
             }
-            Err(_) => {
+            Err(error) => {
+                tracing::warn!(%error, "a stored password hash cannot be checked: whoever has it needs another password");
                 waste(&settings);
                 Verified { ok: false, needs_rehash: false }
             }

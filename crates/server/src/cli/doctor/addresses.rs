@@ -1,5 +1,7 @@
 //! Where the server and its front ends are, and where people are sent.
 
+use std::net::IpAddr;
+
 use portcullis_core::config::Config;
 use portcullis_model::flow::FlowKind;
 use url::{Host, Url};
@@ -29,6 +31,18 @@ pub(super) fn is_local(url: &Url) -> bool {
         Some(Host::Ipv6(ip)) => ip.is_loopback(),
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         None => false,
+    }
+}
+
+/// Whether a listener's host is an address that anybody can reach, as far as that can be told from it.
+fn is_public_address(host: &str) -> bool {
+    match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+        Ok(IpAddr::V4(ip)) => {
+            let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64;
+            !(ip.is_unspecified() || ip.is_loopback() || ip.is_private() || ip.is_link_local() || shared)
+        }
+        Ok(IpAddr::V6(ip)) => !(ip.is_unspecified() || ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()),
+        Err(_) => false,
     }
 }
 
@@ -66,7 +80,13 @@ pub(super) fn examine(config: &Config, found: &mut Findings) {
             "write the address that browsers see",
         );
     }
-    if !config.serve.admin.is_loopback() {
+    if is_public_address(&config.serve.admin.host) {
+        found.serious(
+            "serve.admin.host",
+            "the admin port asks for no credentials and listens on an address of the internet",
+            "let it listen on 127.0.0.1 or on a private network only",
+        );
+    } else if !config.serve.admin.is_loopback() {
         found.warn(
             "serve.admin.host",
             "the admin port asks for no credentials and is open to other machines",

@@ -4,6 +4,8 @@ mod addresses;
 mod cookies;
 mod keys;
 mod messages;
+mod outside;
+mod strength;
 #[cfg(test)]
 mod tests;
 
@@ -170,6 +172,8 @@ fn examine(config: &Config, warnings: &[String], machine: &Machine) -> Vec<Findi
     cookies::examine(config, &mut found);
     keys::examine(config, &mut found);
     messages::examine(config, &mut found);
+    outside::examine(config, &mut found);
+    strength::examine(config, &mut found);
     hashes(config, machine, &mut found);
     rest(config, &mut found);
     // What the server warns of when it starts, unless it was said already.
@@ -222,6 +226,20 @@ fn rest(config: &Config, found: &mut Findings) {
     if config.dsn.expose() == "memory" {
         found.serious("dsn", "everything is lost when the server ends", "name a file: sqlite:///var/lib/portcullis/db.sqlite");
     }
+    if let Some(path) = config.dsn.expose().strip_prefix("sqlite://").filter(|path| in_temporary_folder(path)) {
+        let path = path.split('?').next().unwrap_or_default();
+        // Whoever tries things out on their own machine does so on purpose.
+        let level = if addresses::is_local(config.public_base_url()) { Level::Note } else { Level::Serious };
+        found.add(level, "dsn", format!("{path} is in a folder that is emptied now and then"), "name a folder that stays");
+    }
+    if let Ok(url) = url::Url::parse(config.dsn.expose())
+        && url.scheme().starts_with("postgres")
+        && !addresses::is_local(&url)
+        && url.query_pairs().any(|(name, value)| name == "sslmode" && value == "disable")
+    {
+        let problem = "everything goes to the database server without encryption, its password too";
+        found.warn("dsn", problem, "leave sslmode out, or set it to verify-full");
+    }
     if config.log.leak_sensitive_values {
         found.serious("log.leak_sensitive_values", "secrets and addresses may reach the log", "turn it off");
     }
@@ -234,4 +252,9 @@ fn rest(config: &Config, found: &mut Findings) {
             format!("the identity schema {:?} is fetched without https: whoever is on the way decides over traits", schema.id);
         found.warn("identity.schemas", problem, "use https, a file or base64");
     }
+}
+
+/// Whether a file is where systems keep what need not last.
+fn in_temporary_folder(path: &str) -> bool {
+    ["/tmp/", "/var/tmp/", "/dev/shm/", "/run/"].iter().any(|folder| path.starts_with(folder))
 }

@@ -52,6 +52,27 @@ fn found_on(change: Value, machine: &Machine) -> Vec<(Level, String)> {
     examine(&loaded.config, &loaded.warnings, machine).into_iter().map(|f| (f.level, f.key)).collect()
 }
 
+const PROVIDER_ISSUER: &str = "selfservice.methods.oidc.config.providers.0.issuer_url";
+const WEB_HOOK_URL: &str = "selfservice.flows.login.after.hooks.0.config.url";
+
+fn provider(more: Value) -> Value {
+    let mut one =
+        json!({ "id": "hub", "provider": "generic", "client_id": "us", "client_secret": "s", "mapper_url": "base64://e30=" });
+    lay(&mut one, more);
+    json!({ "selfservice": { "methods": { "oidc": { "enabled": true, "config": { "providers": [one] } } } } })
+}
+
+fn web_hook(more: Value) -> Value {
+    let mut config = json!({ "method": "POST" });
+    lay(&mut config, more);
+    json!({ "selfservice": { "flows": { "login": { "after": { "hooks": [{ "hook": "web_hook", "config": config }] } } } } })
+}
+
+fn passkey(id: &str) -> Value {
+    let rp = json!({ "id": id, "display_name": "us", "origins": ["https://id.tidal.org"] });
+    json!({ "selfservice": { "methods": { "passkey": { "enabled": true, "config": { "rp": rp } } } } })
+}
+
 fn found(change: Value) -> Vec<(Level, String)> {
     found_on(change, &MACHINE)
 }
@@ -156,7 +177,61 @@ fn each_thing_that_will_bite_is_told_by_its_key() {
             json!({ "selfservice": { "flows": { "recovery": { "enabled": false } } } }),
             &[(Note, "selfservice.flows.recovery.enabled")],
         ),
+        // What goes over the network.
+        (json!({ "serve": { "admin": { "host": "8.8.4.4" } } }), &[(Serious, "serve.admin.host")]),
+        (json!({ "serve": { "admin": { "host": "10.0.0.7" } } }), &[(Warning, "serve.admin.host")]),
+        (provider(json!({ "issuer_url": "http://login.hub.example" })), &[(Serious, PROVIDER_ISSUER)]),
+        (provider(json!({ "issuer_url": "https://login.hub.example" })), &[]),
+        (provider(json!({ "issuer_url": "http://127.0.0.1:9000" })), &[]),
+        (
+            provider(json!({ "issuer_url": "https://hub.example", "mapper_url": "http://hub.example/m.jsonnet" })),
+            &[(Serious, "selfservice.methods.oidc.config.providers.0.mapper_url")],
+        ),
+        (web_hook(json!({ "url": "http://hooks.tidal.org/x" })), &[(Warning, WEB_HOOK_URL)]),
+        (
+            web_hook(
+                json!({ "url": "http://hooks.tidal.org/x", "auth": { "type": "basic_auth", "config": { "user": "u", "password": "p" } } }),
+            ),
+            &[(Serious, WEB_HOOK_URL)],
+        ),
+        (web_hook(json!({ "url": "https://hooks.tidal.org/x" })), &[]),
+        (web_hook(json!({ "url": "http://localhost:9000/x" })), &[]),
+        (
+            json!({ "selfservice": { "methods": { "password": { "config": { "migrate_hook": { "enabled": true, "config": { "url": "http://old.tidal.org/check" } } } } } } }),
+            &[(Serious, "selfservice.methods.password.config.migrate_hook.config.url")],
+        ),
+        (
+            json!({ "courier": { "delivery_strategy": "http", "http": { "request_config": { "url": "http://mail.tidal.org/send", "method": "POST", "body": "base64://e30=" } } } }),
+            &[(Serious, "courier.http.request_config.url")],
+        ),
+        (json!({ "oauth2_provider": { "url": "http://hydra.tidal.org:4445" } }), &[(Serious, "oauth2_provider.url")]),
+        (json!({ "oauth2_provider": { "url": "https://hydra.tidal.org:4445" } }), &[]),
+        // How hard it is to get in.
+        (
+            json!({ "selfservice": { "methods": { "totp": { "enabled": true } } }, "session": { "whoami": { "required_aal": "aal1" } } }),
+            &[(Warning, "session.whoami.required_aal")],
+        ),
+        (
+            json!({ "selfservice": { "methods": { "totp": { "enabled": true } }, "flows": { "settings": { "required_aal": "aal1" } } } }),
+            &[(Warning, "selfservice.flows.settings.required_aal")],
+        ),
+        (json!({ "session": { "whoami": { "required_aal": "aal1" } } }), &[]),
+        (json!({ "session": { "lifespan": "20000h" } }), &[(Warning, "session.lifespan")]),
+        (json!({ "security": { "guess_limit": { "max_tries": 0 } } }), &[(Serious, "security.guess_limit.max_tries")]),
+        (
+            json!({ "selfservice": { "methods": { "password": { "config": { "haveibeenpwned_enabled": false } } } } }),
+            &[(Note, "selfservice.methods.password.config.haveibeenpwned_enabled")],
+        ),
+        (
+            json!({ "selfservice": { "methods": { "code": { "config": { "lifespan": "72h" } } } } }),
+            &[(Warning, "selfservice.methods.code.config.lifespan")],
+        ),
+        (passkey("elsewhere.org"), &[(Serious, "selfservice.methods.passkey.config.rp.id")]),
+        (passkey("tidal.org"), &[]),
         // The rest.
+        (json!({ "dsn": "sqlite:///tmp/db.sqlite?_fk=true" }), &[(Serious, "dsn")]),
+        (json!({ "dsn": "postgres://u:p@db.tidal.org/id?sslmode=disable" }), &[(Warning, "dsn")]),
+        (json!({ "dsn": "postgres://u:p@localhost/id?sslmode=disable" }), &[]),
         (json!({ "dsn": "memory" }), &[(Serious, "dsn")]),
         (json!({ "log": { "leak_sensitive_values": true } }), &[(Serious, "log.leak_sensitive_values")]),
         (

@@ -1,6 +1,5 @@
 //! `export identities`: everybody of a database as JSON lines, secrets included.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
@@ -55,17 +54,14 @@ pub(in super::super) fn run(args: &ExportArgs) -> Result<(), Failure> {
         let app = own::over(config, store).await?;
         let written = write(&app, args).await;
         own::close(&app).await?;
-        let (count, left) = written?;
+        let count = written?;
         let path = args.output.as_ref().map(|path| format!(" to {}", path.display())).unwrap_or_default();
         eprintln!("Wrote {count} identities{path}. Hashes and secrets are in it.");
-        for (kind, count) in left {
-            eprintln!("{count} credentials of the type {kind} were left out: no import knows them.");
-        }
         Ok(())
     })
 }
 
-async fn write(app: &Arc<App>, args: &Export) -> Result<(u64, BTreeMap<&'static str, u64>), Failure> {
+async fn write(app: &Arc<App>, args: &Export) -> Result<u64, Failure> {
     let inner: Box<dyn Write> = match &args.output {
         None => Box::new(std::io::stdout().lock()),
         Some(path) => {
@@ -76,7 +72,7 @@ async fn write(app: &Arc<App>, args: &Export) -> Result<(u64, BTreeMap<&'static 
     let mut out = std::io::BufWriter::with_capacity(1 << 18, inner);
     let total = identities::count(&app.store, &IdentityFilter::All).await.map_err(Failure::of_store)?;
     let progress = args.output.is_some().then(|| Progress::new("exporting", Some(total)));
-    let (mut count, mut left) = (0, BTreeMap::new());
+    let mut count = 0;
     let mut after = None;
     loop {
         let page = Page { after, limit: TOGETHER };
@@ -85,14 +81,10 @@ async fn write(app: &Arc<App>, args: &Export) -> Result<(u64, BTreeMap<&'static 
         after = Some(last.identity.id);
         let cx = Cx::new(app, Request::default());
         for who in &all {
-            let (record, unknown) = record::record(&cx, who);
-            serde_json::to_writer(&mut out, &record)
+            serde_json::to_writer(&mut out, &record::record(&cx, who))
                 .map_err(std::io::Error::from)
                 .and_then(|()| out.write_all(b"\n"))
                 .map_err(unwritten)?;
-            for kind in unknown {
-                *left.entry(kind.as_str()).or_default() += 1;
-            }
             count += 1;
         }
         if let Some(progress) = &progress {
@@ -100,7 +92,7 @@ async fn write(app: &Arc<App>, args: &Export) -> Result<(u64, BTreeMap<&'static 
         }
     }
     out.flush().map_err(unwritten)?;
-    Ok((count, left))
+    Ok(count)
 }
 
 /// An export that is not whole is no export, whatever the reason is.

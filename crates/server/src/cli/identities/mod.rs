@@ -116,7 +116,7 @@ enum ImportWhat {
     /// Move in from an Ory Kratos server (v1.3 to v26.2): everybody with their credentials, addresses and sessions
     ///
     /// Reads that server's database and writes the one that the configuration names. It can be given again after it was
-    /// broken off, and again for those who came since. People stay signed in if `secrets.cookie` is still the same, and
+    /// broken off, and again for who came, and what changed, since: whoever changed here too is left as they are. People stay signed in if `secrets.cookie` is still the same, and
     /// providers' tokens are readable if `secrets.cipher` is.
     Kratos(super::kratos::Args),
 }

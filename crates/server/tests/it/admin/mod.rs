@@ -3,11 +3,13 @@
 mod batch;
 mod courier;
 mod credentials;
+mod hashes;
 mod identities;
 mod list;
 mod operations;
 mod patch;
 mod people;
+mod rules;
 mod sessions;
 mod versions;
 

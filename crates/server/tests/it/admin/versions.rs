@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::person;
-use crate::support::{Admin, everywhere, together};
+use crate::support::{Admin, Native, Person, everywhere, together};
 
 fn add(path: &str, value: &str) -> Value {
     json!([{ "op": "add", "path": path, "value": value }])
@@ -109,6 +109,61 @@ async fn without_a_version_no_answered_change_of_another_member_is_undone() {
                 assert!(answer.status != 200 || is_there, "round {round}: {answer:?}: {now}");
             }
             assert!(answers.iter().any(|a| a.status == 200));
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_and_a_person_who_change_an_account_at_once_undo_nothing_of_each_other() {
+    everywhere(json!({}), async |app| {
+        let admin = Admin::new(app);
+        let mut who = Person::named("ada");
+        let one = format!("/admin/identities/{}", person(&admin, &who.email).await);
+        who.password = "a-secret-of-mine".to_owned();
+        for round in 0..6_u32 {
+            let mut native = Native::new(app);
+            native.sign_in(&who).await;
+            let (native, form) = (&native, &native.open("settings").await);
+            let password = format!("secret-number-{round}-of-mine");
+            let organization = uuid::Uuid::from_u128(u128::from(round) + 1).to_string();
+            let text = format!("{round}");
+            let replaces = round % 2 == 0;
+            let email = &who.email;
+            let answers = together(3, |n| {
+                let (one, text, password, organization) = (one.clone(), text.clone(), password.clone(), organization.clone());
+                async move {
+                    let admin = Admin::new(app);
+                    match n {
+                        // What a PUT does not name (the organization, credentials) stays as it is by then.
+                        0 if replaces => {
+                            let body = json!({ "traits": { "email": email }, "metadata_public": text });
+                            admin.send("PUT", &one, &body).await
+                        }
+                        0 => admin.send("PATCH", &one, &add("/metadata_public", &text)).await,
+                        1 => admin.send("PATCH", &one, &add("/organization_id", &organization)).await,
+                        _ if replaces => native.submit(form, json!({ "method": "password", "password": password })).await,
+                        _ => {
+                            let traits = json!({ "email": email, "name": { "first": text } });
+                            native.submit(form, json!({ "method": "profile", "traits": traits })).await
+                        }
+                    }
+                }
+            });
+            let now = admin.get(&one).await.json();
+            if replaces && answers[2].status == 200 {
+                who.password = password;
+            }
+            let signs_in = Native::new(app).try_sign_in(&who).await.status == 200;
+            let wanted = [
+                now["metadata_public"] == json!(text),
+                now["organization_id"] == json!(organization),
+                signs_in && (replaces || now["traits"]["name"]["first"] == json!(text)),
+            ];
+            for (answer, is_there) in answers.iter().zip(wanted) {
+                assert!(answer.status != 200 || is_there, "round {round}: {answer:?}: {now}");
+            }
+            assert!(signs_in && answers.iter().any(|a| a.status == 200), "round {round}: {answers:?}");
         }
     })
     .await;

@@ -1,6 +1,7 @@
 //! The command line, by what it prints and how it ends.
 
 mod database;
+mod formats;
 mod full;
 mod program;
 mod reload;

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::program::{Place, Server};
+use crate::moving::broken_off::in_file;
 
 /// A configuration with a database of its own.
 fn configuration(place: &Place, name: &str) -> String {
@@ -51,6 +52,37 @@ fn lines(path: &Path) -> BTreeMap<String, Value> {
     values.map(|value| (value["traits"]["email"].as_str().unwrap().to_owned(), value)).collect()
 }
 
+/// Gives somebody what no import takes: a device key, and an authenticator app that was used.
+fn more(dsn: &str, id: &str) {
+    use portcullis_model::credential::{Credential, CredentialType};
+    use portcullis_model::time::Timestamp;
+    use portcullis_store::{Changes, OpenOptions, Store, credentials, identities};
+
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let store = Store::open(dsn, OpenOptions::default()).await.unwrap();
+        let id = id.parse().unwrap();
+        let who = identities::get_with_credentials(&store, id).await.unwrap().unwrap();
+        let mut changes = Changes::new();
+        let device = Credential {
+            id: uuid::Uuid::from_u128(77),
+            kind: CredentialType::Deviceauthn,
+            identifiers: vec!["device-1".to_owned()],
+            config: json!({ "keys": [{ "name": "phone" }] }),
+            version: 3,
+            created_at: Timestamp::from_seconds(1),
+            updated_at: Timestamp::from_seconds(2),
+        };
+        credentials::insert(&mut changes, id, &device);
+        let totp = &who.credential(CredentialType::Totp).unwrap().config;
+        let mut used = totp.clone();
+        used["last_step"] = 58_000_000.into();
+        credentials::replace_config(&mut changes, id, CredentialType::Totp, &used, totp, Timestamp::from_seconds(3));
+        store.commit(changes).await.unwrap();
+        store.close().await.unwrap();
+    });
+}
+
 #[test]
 fn an_export_is_taken_back_unchanged() {
     let place = Place::new();
@@ -58,6 +90,10 @@ fn an_export_is_taken_back_unchanged() {
     let people = place.write("people.json", json!([ada(), { "traits": { "email": "ben@example.org" } }]).to_string());
     let imported = place.run(&["import", "identities", "-c", &first, &people, "--format", "json"]).done();
     assert_eq!(imported.json(), json!({ "imported": 2, "already_here": 0, "failed": 0 }));
+
+    let listed = place.path("ids.jsonl");
+    place.run(&["export", "identities", "-c", &first, "-o", listed.to_str().unwrap()]).done();
+    more(&place.dsn("first.sqlite"), lines(&listed)["Ada@example.org"]["id"].as_str().unwrap());
 
     let out = place.path("all.jsonl");
     let exported = place.run(&["export", "identities", "-c", &first, "-o", out.to_str().unwrap()]).done();
@@ -78,6 +114,14 @@ fn an_export_is_taken_back_unchanged() {
     let back = place.path("back.jsonl");
     place.run(&["export", "identities", "-c", &second, "-o", back.to_str().unwrap()]).done();
     assert_eq!(std::fs::read(&out).unwrap(), std::fs::read(&back).unwrap());
+    let (one, two) = (in_file(&place.path("first.sqlite")), in_file(&place.path("second.sqlite")));
+    for (table, rows) in &one {
+        assert_eq!(rows.len(), two[table].len(), "{table}");
+        for (row, other) in rows.iter().zip(&two[table]) {
+            assert_eq!(row, other, "{table}");
+        }
+    }
+    assert_eq!((one["credentials"].len(), one["identities"].len()), (11, 2), "{:?}", one["credentials"]);
     // To standard output as well; never over a file that is there.
     let printed = place.run(&["export", "identities", "-c", &second]).done();
     assert_eq!(printed.out.into_bytes(), std::fs::read(&out).unwrap());
@@ -97,7 +141,7 @@ fn an_export_is_taken_back_unchanged() {
     place.run(&["export", "identities", "-c", &third, "-o", over.to_str().unwrap()]).done();
     let strip = |mut all: BTreeMap<String, Value>| {
         for value in all.values_mut() {
-            for name in ["id", "created_at", "updated_at", "state_changed_at"] {
+            for name in ["id", "created_at", "updated_at", "state_changed_at", "kept"] {
                 value.as_object_mut().unwrap().shift_remove(name);
             }
             // When a key was added is made up where it is not told.

@@ -5,18 +5,30 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use portcullis_core::crypto::{Keyring, Purpose, SystemClock};
+use portcullis_core::identity::sealed;
+use portcullis_model::clock::Clock as _;
+use portcullis_model::credential::CredentialType;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use crate::support::{OldServer, RawDatabase, Release};
+use crate::support::{OldServer, RawDatabase, Release, rows_on_server, with_schema};
 
 const PEOPLE: u128 = 600;
+const MAILS: u64 = 20;
+const SECRET: &str = "a-default-secret-of-tests";
+const CIPHER: &str = "a-cipher-secret-of-32-characters";
 
 fn configuration(folder: &Path, name: &str) -> String {
+    configuration_of(folder, name, &format!("sqlite://{}", folder.join(format!("{name}.sqlite")).display()))
+}
+
+fn configuration_of(folder: &Path, name: &str, dsn: &str) -> String {
     let config = json!({
-        "dsn": format!("sqlite://{}", folder.join(format!("{name}.sqlite")).display()),
+        "dsn": dsn,
         "selfservice": { "default_browser_return_url": "http://127.0.0.1:4455/" },
         "identity": { "schemas": [{ "id": "default", "url": format!("file://{}", folder.join("schema.json").display()) }] },
-        "secrets": { "default": ["a-default-secret-of-tests"], "cipher": ["a-cipher-secret-of-32-characters"] },
+        "secrets": { "default": [SECRET], "cipher": [CIPHER] },
     });
     let path = folder.join(format!("{name}.json"));
     std::fs::write(&path, config.to_string()).unwrap();
@@ -37,34 +49,78 @@ fn run(config: &str, from: &str, more: &[&str]) -> (bool, Value, String) {
     (output.status.success(), value, err)
 }
 
-/// All rows of all tables, without what is sealed under a nonce of its own.
-fn contents(path: &Path) -> BTreeMap<String, Vec<Vec<u8>>> {
-    let raw = RawDatabase::at(path);
-    let tables = raw.tables().into_iter().filter(|table| !table.starts_with("sqlite_") && !table.contains("migration"));
-    tables
-        .map(|table| {
-            let mut rows: Vec<Vec<u8>> = raw
-                .values(&table)
-                .into_iter()
-                .map(|row| {
-                    row.into_iter()
-                        .filter(|(name, _)| name != "config")
-                        .flat_map(|(_, value)| [value, vec![0]].concat())
-                        .collect()
-                })
-                .collect();
-            rows.sort();
-            (table, rows)
-        })
-        .collect()
+/// All rows of all tables, by table, each as its sorted texts.
+pub(crate) type Contents = BTreeMap<String, Vec<BTreeMap<String, String>>>;
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-#[test]
-fn a_move_that_is_killed_again_and_again_ends_as_an_unbroken_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    std::fs::write(folder.join("schema.json"), portcullis_core::config::first_run::IDENTITY_SCHEMA).unwrap();
-    let mut old = OldServer::in_file(Release::New);
+/// The members of every object by their names.
+fn in_order(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let sorted: BTreeMap<String, Value> = members.into_iter().map(|(name, value)| (name, in_order(value))).collect();
+            Value::Object(sorted.into_iter().collect())
+        }
+        Value::Array(items) => items.into_iter().map(in_order).collect(),
+        other => other,
+    }
+}
+
+/// Opens what is sealed: under a nonce of its own it never looks the same twice.
+fn opened(mut all: Contents) -> Contents {
+    let own = |text: &str| vec![text.to_owned()];
+    let keys = Keyring::new(&own(SECRET), &[], &own(CIPHER), &[], [0; 32]);
+    let bytes = |text: &str| -> Vec<u8> {
+        let digits = text.trim_start_matches("\\x").replace('-', "");
+        (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+    };
+    for row in all.get_mut("credentials").unwrap() {
+        let owner = Uuid::from_slice(&bytes(&row["identity_id"])).unwrap();
+        let kind: CredentialType = row["kind"].parse().unwrap();
+        let stored: Value = serde_json::from_str(&row["config"]).unwrap();
+        if let Some(step) = stored.get("last_step") {
+            row.insert("last_step".to_owned(), step.to_string());
+        }
+        let config = sealed::show(&keys, owner, kind, stored);
+        assert!(!config.to_string().contains("sealed") && config["totp_url"] != "", "it was opened: {config}");
+        row.insert("config".to_owned(), in_order(config).to_string());
+    }
+    for row in all.get_mut("messages").unwrap() {
+        let said = keys.open(Purpose::Outbox, &bytes(&row["id"]), &bytes(&row["sealed_data"])).expect("it opens");
+        row.insert("sealed_data".to_owned(), String::from_utf8(said).unwrap());
+    }
+    all.values_mut().for_each(|rows| rows.sort());
+    all
+}
+
+/// Everything in a database file under the secrets of these tests, opened.
+pub(crate) fn in_file(path: &Path) -> Contents {
+    let raw = RawDatabase::at(path);
+    let tables = raw.tables().into_iter().filter(|table| !table.starts_with("sqlite_") && !table.contains("migration"));
+    let text = |(name, value): (String, Vec<u8>)| {
+        let is_bytes = name == "id" || name.ends_with("_id") || name == "sealed_data" || name.ends_with("hash");
+        let text = if is_bytes { hexadecimal(&value) } else { String::from_utf8_lossy(&value).into_owned() };
+        (name, text)
+    };
+    opened(
+        tables
+            .map(|table| (table.clone(), raw.values(&table).into_iter().map(|row| row.into_iter().map(text).collect()).collect()))
+            .collect(),
+    )
+}
+
+async fn on_server(dsn: &str) -> Contents {
+    let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let mut all = Contents::new();
+    for (table, row) in rows_on_server(dsn).await.into_iter().filter(|(table, _)| !table.contains("migration")) {
+        all.entry(table).or_default().push(row.into_iter().map(|(name, value)| (name, text(value))).collect());
+    }
+    opened(all)
+}
+
+fn fill(old: &mut OldServer) {
     for n in 1..=PEOPLE {
         let who = old.person(n, &format!("person-{n}@example.org"));
         old.addresses(&who);
@@ -72,23 +128,26 @@ fn a_move_that_is_killed_again_and_again_ends_as_an_unbroken_one() {
         old.credential(&who, "totp", &[], r#"{"totp_url": "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP"}"#);
         old.session(&who, &format!("ory_st_OfPerson{n}"), true, 2100);
     }
-    let from = old.write(&folder.join("kratos.sqlite"));
+    let now = SystemClock.now().to_string();
+    for n in 0..MAILS {
+        let data =
+            json!({ "to": "x", "recovery_code": n.to_string(), "identity": {}, "request_url": "", "transient_payload": {} });
+        old.mail(1, 1, "recovery_code_valid", &data.to_string(), &now);
+    }
+}
 
-    // A rehearsal tells the same and leaves nothing.
-    let whole = configuration(folder, "whole");
-    let (_, rehearsed, _) = run(&whole, &from, &["--dry-run"]);
-    assert_eq!((&rehearsed["identities"], &rehearsed["dry_run"]), (&json!(PEOPLE), &json!(true)), "{rehearsed}");
-    assert!(!folder.join("whole.sqlite").exists(), "a rehearsal makes no database");
-    let (succeeded, report, err) = run(&whole, &from, &[]);
-    assert!(succeeded, "{err}");
+/// Moves into one database at once, and into another by moves that are killed, each a little later.
+fn break_off(whole: &str, broken: &str, from: &str) {
+    let (succeeded, report, err) = run(whole, from, &["--with-courier"]);
+    assert!(succeeded && err.is_empty(), "nothing is drawn where there is no terminal: {err}");
     assert_eq!((&report["identities"], &report["sessions"]), (&json!(PEOPLE), &json!(PEOPLE)));
+    assert_eq!(report["messages"], MAILS);
 
-    let broken = configuration(folder, "broken");
     let mut kills = 0;
     let mut pause = 60;
     for _ in 0..12 {
-        let mut child = command(&broken, &from, &[]).spawn().unwrap();
-        // Each time a little later, by a step that meets no rhythm of the work.
+        let mut child = command(broken, from, &["--with-courier"]).spawn().unwrap();
+        // By a step that meets no rhythm of the work.
         std::thread::sleep(Duration::from_millis(pause));
         pause += 37;
         if child.try_wait().unwrap().is_some() {
@@ -99,21 +158,79 @@ fn a_move_that_is_killed_again_and_again_ends_as_an_unbroken_one() {
         kills += 1;
     }
     assert!(kills > 2, "it was never broken off");
-    let (succeeded, report, err) = run(&broken, &from, &[]);
+    let (succeeded, report, err) = run(broken, from, &["--with-courier"]);
     assert!(succeeded, "{err}");
-    let sum = report["identities"].as_u64().unwrap() + report["identities_already_here"].as_u64().unwrap();
-    assert_eq!(u128::from(sum), PEOPLE);
-    let (unbroken, again) = (contents(&folder.join("whole.sqlite")), contents(&folder.join("broken.sqlite")));
+    let sum = |names: [&str; 2]| names.iter().map(|name| report[*name].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(u128::from(sum(["identities", "identities_already_here"])), PEOPLE, "{report}");
+    assert_eq!(sum(["messages", "messages_already_here"]), MAILS, "{report}");
+    assert_eq!(report["identities_updated"], 0, "{report}");
+}
+
+#[track_caller]
+fn same(unbroken: Contents, again: &Contents) {
+    assert!(unbroken["credentials"].len() as u128 >= 2 * PEOPLE && unbroken["messages"].len() as u64 == MAILS);
     for (table, rows) in unbroken {
-        assert!(again[&table] == rows, "{table} differs: {} rows and {}", rows.len(), again[&table].len());
+        let other = &again[&table];
+        assert_eq!(rows.len(), other.len(), "{table}");
+        for (row, other) in rows.iter().zip(other) {
+            assert_eq!(row, other, "{table}");
+        }
     }
+}
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("schema.json"), portcullis_core::config::first_run::IDENTITY_SCHEMA).unwrap();
+    folder
+}
+
+#[test]
+fn a_move_that_is_killed_again_and_again_ends_as_an_unbroken_one() {
+    let folder = folder();
+    let folder = folder.path();
+    let mut old = OldServer::in_file(Release::New);
+    fill(&mut old);
+    let from = old.write(&folder.join("kratos.sqlite"));
+
+    // A rehearsal tells the same and leaves nothing.
+    let whole = configuration(folder, "whole");
+    let (_, rehearsed, _) = run(&whole, &from, &["--dry-run", "--with-courier"]);
+    assert_eq!((&rehearsed["identities"], &rehearsed["dry_run"]), (&json!(PEOPLE), &json!(true)), "{rehearsed}");
+    assert_eq!(rehearsed["messages"], MAILS, "{rehearsed}");
+    assert!(!folder.join("whole.sqlite").exists(), "a rehearsal makes no database");
+    break_off(&whole, &configuration(folder, "broken"), &from);
+    same(in_file(&folder.join("whole.sqlite")), &in_file(&folder.join("broken.sqlite")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_between_servers_that_is_killed_again_and_again_ends_as_an_unbroken_one() {
+    let folder = folder();
+    let folder = folder.path();
+    let mut old = OldServer::on_server(Release::Old);
+    fill(&mut old);
+    with_schema(&old.script(), async |from| {
+        with_schema("", async |first| {
+            with_schema("", async |second| {
+                let (whole, broken) = (configuration_of(folder, "whole", first), configuration_of(folder, "broken", second));
+                // A server's tables are for the operator to make: what a kill leaves of that waits for `migrate sql up`.
+                for dsn in [first, second] {
+                    let mut migrate = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+                    assert!(migrate.args(["migrate", "sql", "up", "-y", dsn]).env_clear().status().unwrap().success());
+                }
+                break_off(&whole, &broken, from);
+                same(on_server(first).await, &on_server(second).await);
+            })
+            .await;
+        })
+        .await;
+    })
+    .await;
 }
 
 #[test]
 fn what_did_not_come_is_told_by_status_report_and_file() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let folder = folder.path();
-    std::fs::write(folder.join("schema.json"), portcullis_core::config::first_run::IDENTITY_SCHEMA).unwrap();
     let mut old = OldServer::in_file(Release::Old);
     old.person(1, "ada@example.org");
     old.follower(2, "ben@example.org", "gone");

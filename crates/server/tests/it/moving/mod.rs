@@ -1,10 +1,12 @@
 //! Moving in from another server.
 
-mod broken_off;
+mod again;
+pub(crate) mod broken_off;
+mod courier;
 mod people;
 mod sessions;
 
-use portcullis_core::kratos::{Report, move_in};
+use portcullis_core::kratos::{Extent, Report, move_in};
 use portcullis_store::kratos::Source;
 use serde_json::{Value, json};
 
@@ -17,7 +19,12 @@ fn second_factors_and_codes() -> Value {
 
 /// Moves everybody over.
 async fn move_over(app: &TestApp, from: &str) -> Report {
+    move_as_far(app, from, Extent::People).await
+}
+
+/// Moves over as much as is asked for.
+async fn move_as_far(app: &TestApp, from: &str, extent: Extent) -> Report {
     let source = Source::open(from).await.unwrap();
     let contents = source.contents().await.unwrap();
-    move_in(&app.app, &source, contents, None, &mut |_| {}).await.unwrap()
+    move_in(&app.app, &source, contents, extent, None, &mut |_| {}).await.unwrap()
 }

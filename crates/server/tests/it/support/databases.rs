@@ -1,5 +1,6 @@
 //! The same test on every database that the server runs on.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -54,6 +55,23 @@ fn server() -> Option<String> {
         });
     }
     server
+}
+
+/// Every row of every table of the schema that a name given by [`with_schema`] means, with its table.
+pub(crate) async fn rows_on_server(dsn: &str) -> Vec<(String, BTreeMap<String, Value>)> {
+    // The number of connections is ours to read.
+    let url = dsn.replace("&max_conns=8", "");
+    let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+    let task = tokio::spawn(connection);
+    let tables = client.query("SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema()", &[]).await.unwrap();
+    let mut all = Vec::new();
+    for table in tables.iter().map(|row| row.get::<_, String>(0)) {
+        let rows = client.query(&format!("SELECT row_to_json(t)::text FROM {table} t"), &[]).await.unwrap();
+        all.extend(rows.iter().map(|row| (table.clone(), serde_json::from_str(row.get(0)).unwrap())));
+    }
+    drop(client);
+    let _ = task.await;
+    all
 }
 
 async fn on_server(server: &str, sql: &str) {

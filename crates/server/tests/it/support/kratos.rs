@@ -47,6 +47,8 @@ impl OldServer {
 
     fn new(release: Release, is_file: bool) -> Self {
         let (id, time, json) = if is_file { ("char(36)", "DATETIME", "TEXT") } else { ("UUID", "timestamp", "jsonb") };
+        let bytes = if is_file { "BLOB" } else { "BYTEA" };
+        let channel = if release == Release::New { ", channel VARCHAR(32)" } else { "" };
         let external = if release == Release::New { ", external_id VARCHAR(64)" } else { "" };
         let times = format!("created_at {time} NOT NULL, updated_at {time} NOT NULL");
         let key = format!("id {id} PRIMARY KEY, nid {id} NOT NULL");
@@ -80,7 +82,10 @@ impl OldServer {
             format!(
                 "session_devices ({key}, session_id {id} NOT NULL, ip_address VARCHAR(50), user_agent VARCHAR(512), location VARCHAR(512), {times})"
             ),
-            format!("courier_messages ({key}, status INT NOT NULL, recipient VARCHAR(400) NOT NULL, {times})"),
+            format!(
+                "courier_messages ({key}, type INT NOT NULL, status INT NOT NULL, recipient VARCHAR(400) NOT NULL, subject VARCHAR(255), \
+                 body VARCHAR(255), template_type VARCHAR(255), template_data {bytes}, send_count INT NOT NULL DEFAULT 0{channel}, {times})"
+            ),
         ];
         let mut out =
             Self { release, is_file, statements: tables.into_iter().map(|table| format!("CREATE TABLE {table}")).collect() };
@@ -107,12 +112,7 @@ impl OldServer {
         let zone = if self.is_file { "+00:00" } else { "" };
         let time = format!("{year}-03-04 05:06:07.123456{zone}");
         let all = values.iter().copied().chain([("created_at", time.as_str()), ("updated_at", time.as_str())]);
-        let (names, texts): (Vec<_>, Vec<_>) = all
-            .map(|(name, text)| {
-                let bare = matches!(text, "NULL" | "true" | "false");
-                (name, if bare { text.to_owned() } else { format!("'{}'", text.replace('\'', "''")) })
-            })
-            .unzip();
+        let (names, texts): (Vec<_>, Vec<_>) = all.map(|(name, text)| (name, literal(text))).unzip();
         self.statements.push(format!("INSERT INTO {table} ({}) VALUES ({})", names.join(", "), texts.join(", ")));
     }
 
@@ -233,7 +233,37 @@ impl OldServer {
     /// A message that waits to be sent.
     pub(crate) fn message(&mut self) {
         let id = self.next_id();
-        self.insert("courier_messages", &[("id", id.as_str()), ("nid", NETWORK), ("status", "1"), ("recipient", "x")], 2026);
+        let values = [("id", id.as_str()), ("nid", NETWORK), ("type", "1"), ("status", "1"), ("recipient", "x")];
+        self.insert("courier_messages", &values, 2026);
+    }
+
+    /// A message of a kind (1: mail, 2: text message) and a status (1: queued, 2: sent, 3: being sent, 4: given up), asked for
+    /// at a time.
+    pub(crate) fn mail(&mut self, kind: u8, status: u8, template: &str, data: &str, at: &str) {
+        let (id, kind, status) = (self.next_id(), kind.to_string(), status.to_string());
+        let values = [
+            ("id", id.as_str()),
+            ("nid", NETWORK),
+            ("type", kind.as_str()),
+            ("status", status.as_str()),
+            ("recipient", "ada@example.org"),
+            ("subject", "an old subject"),
+            ("template_type", template),
+            ("template_data", data),
+        ];
+        self.insert("courier_messages", &values, 2026);
+        self.change("courier_messages", &[("id", id.as_str())], &[("created_at", at)]);
+    }
+
+    /// Changes the rows of a table for which all of these columns have these values.
+    pub(crate) fn change(&mut self, table: &str, whose: &[(&str, &str)], values: &[(&str, &str)]) {
+        let values: Vec<String> = values.iter().map(|(name, text)| format!("{name} = {}", literal(text))).collect();
+        self.statements.push(format!("UPDATE {table} SET {}{}", values.join(", "), condition(whose)));
+    }
+
+    /// Removes such rows.
+    pub(crate) fn remove(&mut self, table: &str, whose: &[(&str, &str)]) {
+        self.statements.push(format!("DELETE FROM {table}{}", condition(whose)));
     }
 
     /// An id that follows from what is there already.
@@ -256,6 +286,17 @@ impl OldServer {
     pub(crate) fn script(&self) -> String {
         self.statements.join(";\n")
     }
+}
+
+/// A text as it stands in a statement; `NULL` is nothing, `true` and `false` are flags.
+fn literal(text: &str) -> String {
+    let is_bare = matches!(text, "NULL" | "true" | "false");
+    if is_bare { text.to_owned() } else { format!("'{}'", text.replace('\'', "''")) }
+}
+
+fn condition(whose: &[(&str, &str)]) -> String {
+    let all: Vec<String> = whose.iter().map(|(name, text)| format!("{name} = {}", literal(text))).collect();
+    format!(" WHERE {}", all.join(" AND "))
 }
 
 fn kind_id(place: usize) -> String {

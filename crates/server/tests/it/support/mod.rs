@@ -21,7 +21,7 @@ mod together;
 pub(crate) use answer::Answer;
 pub(crate) use app::{TestApp, UI};
 pub(crate) use client::{Admin, Browser, Jar, Native, Spa};
-pub(crate) use databases::{everywhere, with_schema};
+pub(crate) use databases::{everywhere, rows_on_server, with_schema};
 pub(crate) use faults::Faults;
 pub(crate) use form::{Form, Person};
 pub(crate) use internet::{Asked, Told, internet, sorted};
