@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::form::{self, Facts, Item, Layout, Notice, Script, Section, Ui};
+use super::form::{self, Facts, Form, Item, Layout, Notice, Script, Section, Ui};
 use super::frame::{self, Action, Frame, Link};
 use super::trial::{self, Tried};
 use super::{ask, is_built_in, problem, settings as settings_page, start, texts};

@@ -14,7 +14,7 @@ use portcullis_store::identities;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::form::{self, Body, Entry, Facts, Item, Layout, Notice, Script, Section, Ui};
+use super::form::{self, Body, Entry, Facts, Form, Item, Layout, Notice, Script, Section, Ui};
 use super::frame::{self, Account, Frame};
 use super::sessions::{self, Sessions};
 use super::{start, texts};
@@ -126,7 +126,7 @@ fn csrf_token(ui: &Ui) -> &str {
 /// Puts what is told about one method's submit at its part. The page begins there, unless it begins in a field; where
 /// nothing is told (codes are shown, say), at the part's heading, whose group is given back.
 fn place_notices(body: &mut Body, about: Option<&str>) -> Option<Group> {
-    let in_field = body.sections.iter().flat_map(|s| &s.forms).flat_map(form::Form::fields).any(|f| f.autofocus);
+    let in_field = body.sections.iter().flat_map(|s| &s.forms).flat_map(Form::fields).any(|f| f.autofocus);
     let section = body.sections.iter_mut().find(|s| about.is_some_and(|about| word(s.group) == about));
     let Some(section) = section else {
         begin_at_first(&mut body.notices, in_field);

@@ -25,7 +25,7 @@ pub(super) fn alternatives(ui: &Ui, shared: &[Hidden], groups: Vec<(Group, Vec<&
     }
     let mut sections = Vec::new();
     // Buttons that need no fields follow each other; "or" stands once before them.
-    let mut says_or = !first.others.is_empty();
+    let mut says_or = first.others.last().is_some_and(|other| other.items.is_empty());
     if !first.is_empty() {
         sections.push(Section { forms: vec![first], ..Section::new("main-form", main_group) });
     }
@@ -77,9 +77,7 @@ fn main_form(ui: &Ui, shared: &[Hidden], groups: &[(Group, Vec<&Node>)], main: G
         form.others.push(other);
     }
     if let Some(at) = form.buttons.iter().position(|b| b.is_back) {
-        let mut back = form.buttons.remove(at);
-        back.class = "quiet";
-        form.back = Some(back);
+        form.back = Some(form.buttons.remove(at));
     }
     let fieldless = form.items.is_empty();
     if is_connection(main) && (fieldless || form.buttons.len() > 1) {

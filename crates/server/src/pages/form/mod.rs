@@ -199,6 +199,9 @@ pub(super) struct Form {
 }
 
 impl Form {
+    /// The anchor of a form that leads back: its button for that stands below all others.
+    pub(super) const LEADS_BACK: &str = "leads-back";
+
     fn new(action: &str, hidden: &[Hidden]) -> Self {
         Self {
             action: action.to_owned(),

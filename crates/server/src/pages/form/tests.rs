@@ -235,7 +235,7 @@ fn the_second_step_of_signing_up_keeps_traits_hidden_and_leads_back() {
             input("profile", "screen", "submit", json!({"value": "previous", "label": "Back"})),
         ]),
     );
-    assert_eq!(outline(&body), ["csrf_token,traits.email | password | *Sign up < Back"]);
+    assert_eq!(outline(&body), ["csrf_token,traits.email | password | *The only way < Back"]);
     let form = &body.sections[0].forms[0];
     assert!(form.back.as_ref().unwrap().skips_checks, "no password is needed to go back");
     assert_eq!(body.notices, [Notice { class: "error", role: "alert", text: "E-mail: Is taken.".to_owned(), autofocus: false }]);
