@@ -7,7 +7,7 @@ import { after, before, test } from "node:test";
 import axe from "axe-core";
 import Provider from "oidc-provider";
 import { launch } from "./browser.js";
-import { FIRST_PASSWORD, arrive, heading, press, signUp } from "./person.js";
+import { FIRST_PASSWORD, arrive, follow, heading, press, signUp } from "./person.js";
 import { start } from "./server.js";
 
 const MAPPER = `
@@ -225,14 +225,16 @@ for (const javaScriptEnabled of [true, false]) {
 
   test(`whoever turns back at the provider is told, ${suffix} scripts`, async () => {
     const { context, page } = await arrive(browser, server.base, { javaScriptEnabled });
-    for (const [path, button] of [["/login", "Sign in with Acme"], ["/registration", "Sign up with Acme"]]) {
+    for (const [path, button, again] of [["/login", "Sign in with Acme"], ["/registration", "Sign up with Acme", "Continue with Acme"]]) {
       await page.goto(path);
       await press(page, button);
       await refuse(page);
       await page.waitForURL((url) => isHere(url) && url.pathname === path);
       await page.getByRole("alert").getByText(/did not sign you in \(access_denied/).waitFor();
-      await page.getByRole("button", { name: button, exact: true }).waitFor();
+      await page.getByRole("button", { name: again ?? button, exact: true }).waitFor();
     }
+    await follow(page, "Start again");
+    await page.getByLabel("First name").waitFor();
     await signUp(page, `undecided-${javaScriptEnabled}@example.org`);
     await page.goto("/settings");
     await press(page, "Connect: Acme");

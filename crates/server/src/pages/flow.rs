@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::form::{self, Facts, Form, Item, Layout, Notice, Script, Section, Ui};
+use super::form::{self, Facts, Form, Item, Layout, Mark, Notice, Script, Section, Ui};
 use super::frame::{self, Action, Frame, Link};
 use super::trial::{self, Tried};
 use super::{ask, is_built_in, problem, settings as settings_page, start, texts};
@@ -188,10 +188,19 @@ async fn show(cx: &Cx, kind: FlowKind, shown: &Shown) -> Response {
     if kind == FlowKind::Login && change_waits(cx, shown).await {
         body.notices.push(Notice::plain(texts::CHANGE_WAITS));
     }
+    let by_provider = kind == FlowKind::Registration && is_by_provider(&body);
+    if by_provider {
+        name_provider(cx, &mut body);
+    }
     let is_second = shown.requested_aal == Some(Aal::Aal2);
     let heading = texts::heading(kind, shown.refresh, is_second).to_owned();
+    let mut links = links(cx, kind, shown, current.is_some()).await;
+    if by_provider {
+        links.push(Link { before: Some(texts::OTHER_WAY), href: begin_again(cx, kind, shown), text: texts::START_AGAIN });
+    }
     let lead = match kind {
-        FlowKind::Registration if completes_provider(&body) => Some(texts::COMPLETE),
+        FlowKind::Registration if by_provider => Some(texts::COMPLETE).filter(|_| has_fields(&body)),
+        FlowKind::Registration if is_of_providers(&body) && has_fields(&body) => Some(texts::PROVIDER_FILLS),
         _ => texts::lead(kind, shown.state),
     };
     let page = Page {
@@ -200,7 +209,7 @@ async fn show(cx: &Cx, kind: FlowKind, shown: &Shown) -> Response {
         account,
         lead: lead.filter(|_| body.notices.is_empty()).map(str::to_owned),
         actions: actions(cx, kind, shown),
-        links: links(cx, kind, shown, current.is_some()).await,
+        links,
         notices: body.notices,
         to_mend: body.to_mend,
         sections: body.sections,
@@ -252,11 +261,31 @@ async fn known(cx: &Cx, ui: &Ui, who: Uuid) -> Ui {
     ui
 }
 
-/// Whether a form asks for what a provider left open.
-fn completes_provider(body: &form::Body) -> bool {
-    let is_providers = |section: &&Section| matches!(section.group, Group::Oidc | Group::Saml);
-    let first = body.sections.first().filter(is_providers).and_then(|section| section.forms.first());
-    first.is_some_and(|form| form.fields().next().is_some() && form.buttons.iter().all(|b| b.mark.is_none()))
+/// Whether a sign-up has come back from a provider and goes on with that alone: for what it left open, or once more.
+fn is_by_provider(body: &form::Body) -> bool {
+    let mut buttons = body.sections.iter().flat_map(|section| &section.forms).flat_map(|form| &form.buttons);
+    is_of_providers(body) && buttons.any(|button| button.proceeds)
+}
+
+/// Whether providers are the only way.
+fn is_of_providers(body: &form::Body) -> bool {
+    matches!(body.sections.as_slice(), [Section { group: Group::Oidc | Group::Saml, .. }])
+}
+
+fn has_fields(body: &form::Body) -> bool {
+    body.sections.iter().flat_map(|section| &section.forms).flat_map(Form::fields).next().is_some()
+}
+
+/// Says with whom a form without fields goes on: its button has a bare "Continue".
+fn name_provider(cx: &Cx, body: &mut form::Body) {
+    let forms = body.sections.iter_mut().flat_map(|section| &mut section.forms);
+    for form in forms.filter(|form| form.items.is_empty()) {
+        for button in &mut form.buttons {
+            let name = trial::name_of(cx, &button.value);
+            button.label = texts::proceed_with(&name);
+            button.mark = Some(Mark::of_name(&name));
+        }
+    }
 }
 
 /// Whether this sign-in is what a change in the settings waits for.
@@ -281,19 +310,22 @@ fn actions(cx: &Cx, kind: FlowKind, shown: &Shown) -> Vec<Action> {
     vec![Action { class: "primary", href, text: texts::PROCEED }]
 }
 
+/// The route that begins a flow which leads where this one was to lead.
+fn begin_again(cx: &Cx, kind: FlowKind, shown: &Shown) -> String {
+    let route = cx.public_url(&format!("/self-service/{kind}/browser"));
+    let route = match &shown.return_to {
+        Some(return_to) => with_parameter(&route, "return_to", return_to),
+        None => route,
+    };
+    match &shown.oauth2_login_challenge {
+        Some(challenge) if kind != FlowKind::Recovery => with_parameter(&route, "login_challenge", challenge),
+        _ => route,
+    }
+}
+
 /// Where else people may want to go from a form.
 async fn links(cx: &Cx, kind: FlowKind, shown: &Shown, is_signed_in: bool) -> Vec<Link> {
-    let begin = |kind: FlowKind| {
-        let route = cx.public_url(&format!("/self-service/{kind}/browser"));
-        let route = match &shown.return_to {
-            Some(return_to) => with_parameter(&route, "return_to", return_to),
-            None => route,
-        };
-        match &shown.oauth2_login_challenge {
-            Some(challenge) if kind != FlowKind::Recovery => with_parameter(&route, "login_challenge", challenge),
-            _ => route,
-        }
-    };
+    let begin = |kind: FlowKind| begin_again(cx, kind, shown);
     let mut links = Vec::new();
     let mut add = |before, href, text| links.push(Link { before, href, text });
     match kind {

@@ -94,12 +94,15 @@ pub(super) async fn show(cx: &Cx, id: Uuid, ui: &Ui, current: &Current) -> Respo
 
 /// Adds the connected accounts that must stay. Their flow has no node for them, as there is nothing to press.
 async fn keep_connections(cx: &Cx, body: &mut Body, who: Uuid) {
-    let Some(section) = body.sections.iter_mut().find(|section| section.group == Group::Oidc) else { return };
     let oidc = &cx.config().selfservice.methods.oidc;
-    let offered = |name: &str| section.entries.iter().any(|entry| entry.name == name);
+    if !oidc.enabled {
+        return;
+    }
+    let at = body.sections.iter().position(|section| section.group == Group::Oidc);
+    let shown = at.and_then(|at| body.sections.get(at)).map_or(&[][..], |section| section.entries.as_slice());
     let name = |provider: &Provider| provider.label.clone().unwrap_or_else(|| provider.id.clone());
-    let missing: Vec<&Provider> =
-        oidc.config.providers.iter().filter(|p| p.organization_id.is_none() && !offered(&name(p))).collect();
+    let is_missing = |p: &&Provider| p.organization_id.is_none() && !shown.iter().any(|entry| entry.name == name(p));
+    let missing: Vec<&Provider> = oidc.config.providers.iter().filter(is_missing).collect();
     if missing.is_empty() {
         return;
     }
@@ -114,7 +117,11 @@ async fn keep_connections(cx: &Cx, body: &mut Body, who: Uuid) {
     let links = credential.and_then(|c| c.config.get("providers")?.as_array()).map_or(&[][..], Vec::as_slice);
     let is_linked = |id: &str| links.iter().any(|link| link.get("provider").and_then(Value::as_str) == Some(id));
     let kept: Vec<Entry> = missing.into_iter().filter(|p| is_linked(&p.id)).map(|p| Entry::kept(&name(p))).collect();
-    section.entries.splice(0..0, kept);
+    match at.and_then(|at| body.sections.get_mut(at)) {
+        Some(section) => drop(section.entries.splice(0..0, kept)),
+        None if kept.is_empty() => {}
+        None => body.sections.push(Section { entries: kept, ..Section::new("oidc", Group::Oidc) }),
+    }
 }
 
 /// The anti-CSRF token of the flow's own forms.
@@ -276,7 +283,8 @@ mod tests {
         let button = &key.form.as_ref().unwrap().buttons[0];
         assert_eq!((button.label.as_str(), button.spoken.as_deref()), ("Remove", Some("Remove: blue")));
         let oidc = &of(Group::Oidc).section;
-        let told: Vec<_> = oidc.entries.iter().map(|e| (e.name.as_str(), e.is_there, e.mark.as_ref().unwrap().letter.as_str())).collect();
+        let told: Vec<_> =
+            oidc.entries.iter().map(|e| (e.name.as_str(), e.is_there, e.mark.as_ref().unwrap().letter.as_str())).collect();
         assert_eq!((told, oidc.forms.len()), (vec![("Home", true, "H"), ("Acme", false, "A")], 0));
         let spoken = |n: usize| oidc.entries[n].form.as_ref().unwrap().buttons[0].spoken.as_deref();
         assert_eq!((spoken(0), spoken(1)), (Some("Disconnect: Home"), Some("Connect: Acme")));

@@ -97,6 +97,8 @@ pub(super) const TRIAL_STEP: &str = "Step";
 pub(super) const TRIAL_REASON: &str = "Reason";
 /// Heading of the steps.
 pub(super) const TRIAL_STEPS: &str = "Step by step";
+/// Heading of a mapper that stands in the configuration.
+pub(super) const TRIAL_SOURCE: &str = "The mapper";
 /// Heading of what the provider told.
 pub(super) const TRIAL_CLAIMS: &str = "What the provider told";
 /// Heading of what the mapper was given.
@@ -245,6 +247,10 @@ pub(super) const FORGOT: &str = "Forgot your password?";
 pub(super) const REMEMBERED: &str = "Remember your password?";
 /// Where a provider told too little about somebody who signs up by it.
 pub(super) const COMPLETE: &str = "Almost done. Please complete your details, and your account is made.";
+/// Where providers are the only way to sign up.
+pub(super) const PROVIDER_FILLS: &str = "What you leave empty here is taken from the account that you choose.";
+/// Before the link to all ways of signing up, where one was chosen.
+pub(super) const OTHER_WAY: &str = "Rather another way?";
 /// Before the link that ends the session, where somebody is asked for more proof.
 pub(super) const NOT_YOU: &str = "Not you?";
 /// Link to where the flow was to lead.
@@ -397,6 +403,12 @@ pub(super) fn device(browser: &str, system: &str) -> String {
 #[must_use]
 pub(super) fn numbered(label: &str, number: usize) -> String {
     format!("{label} {number}")
+}
+
+/// The button that goes on with a provider.
+#[must_use]
+pub(super) fn proceed_with(provider: &str) -> String {
+    format!("Continue with {provider}")
 }
 
 /// A message about a field that is not shown.

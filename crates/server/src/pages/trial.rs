@@ -5,6 +5,8 @@
 //! is read or changed.
 
 use askama::Template;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use portcullis_core::app::Cx;
 use portcullis_core::config::Config;
 use portcullis_core::flow::engine::{Body, Form, csrf, page as page_of_flow, with_parameter};
@@ -165,7 +167,10 @@ fn show(cx: &Cx, id: Uuid, tried: Tried) -> Response {
         return open(cx, heading, begin);
     };
     let mut facts = vec![(texts::TRIAL_PROVIDER, tried.provider_id)];
-    facts.extend(outcome.jsonnet_mapper_url.map(|url| (texts::TRIAL_MAPPER, url)));
+    let source = outcome.jsonnet_mapper_url.as_deref().and_then(written_in_place);
+    if source.is_none() {
+        facts.extend(outcome.jsonnet_mapper_url.map(|url| (texts::TRIAL_MAPPER, url)));
+    }
     let notice = match &outcome.error {
         Some(failed) => {
             facts.push((texts::TRIAL_STEP, failed.step.clone()));
@@ -179,6 +184,9 @@ fn show(cx: &Cx, id: Uuid, tried: Tried) -> Response {
         ("input", texts::TRIAL_INPUT, outcome.jsonnet_input),
         ("output", texts::TRIAL_OUTPUT, outcome.jsonnet_output),
     ];
+    let mut documents: Vec<Document> =
+        documents.into_iter().filter_map(|(id, heading, value)| document(id, heading, &value?)).collect();
+    documents.extend(source.map(|text| Document { id: "mapper", heading: texts::TRIAL_SOURCE, text }));
     let page = Page {
         frame: Frame::new(cx, &heading, outcome.error.is_some()),
         heading,
@@ -186,12 +194,17 @@ fn show(cx: &Cx, id: Uuid, tried: Tried) -> Response {
         facts,
         steps: steps(outcome.error.as_ref().map(|failed| failed.step.as_str())),
         refused: outcome.schema_validation_errors,
-        documents: documents.into_iter().filter_map(|(id, heading, value)| document(id, heading, &value?)).collect(),
+        documents,
         action: cx.public_url(PATH),
         csrf_token: cx.request.csrf_secret.as_ref().map(|secret| secret.form_token(id)).unwrap_or_default(),
         flow: id,
     };
     frame::answer(cx, 200, &page)
+}
+
+/// A mapper that stands in the configuration itself.
+fn written_in_place(url: &str) -> Option<String> {
+    String::from_utf8(STANDARD.decode(url.strip_prefix("base64://")?).ok()?).ok()
 }
 
 fn document(id: &'static str, heading: &'static str, value: &Value) -> Option<Document> {
@@ -263,6 +276,15 @@ mod tests {
         ] {
             let told: Vec<&str> = steps(failed).iter().map(|step| step.state).collect();
             assert_eq!(told.join(" "), expected, "{failed:?}");
+        }
+    }
+
+    #[test]
+    fn mappers_of_the_configuration_are_shown() {
+        for (url, expected) in
+            [("base64://e30=", Some("{}")), ("base64://%%", None), ("base64:///w==", None), ("file:///etc/mapper.jsonnet", None)]
+        {
+            assert_eq!(written_in_place(url).as_deref(), expected, "{url}");
         }
     }
 

@@ -512,8 +512,10 @@ async fn a_connected_account_that_must_stay_is_shown_as_such() {
     let page = html(&visit(&mut browser, "/registration").await);
     let button = between(&page, r#"<button class="secondary marked""#, "</button>");
     assert!(button.contains(r#"aria-hidden="true">H</span>Sign up with Home &#38; Garden"#), "{button}");
+    assert!(page.contains("What you leave empty here is taken from the account that you choose."), "{page}");
+    // A browser sends the fields that were left empty, too.
     let token = token(&page);
-    let left = browser.post(action(&page), &[("csrf_token", &token), ("method", "oidc"), ("provider", "op")]).await;
+    let left = browser.post(action(&page), &[("csrf_token", &token), ("traits.email", ""), ("provider", "op")]).await;
     assert_eq!(browser.get(&provider.visit(left.location())).await.status, 303);
 
     let shown = html(&visit(&mut browser, "/settings").await);

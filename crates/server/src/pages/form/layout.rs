@@ -3,7 +3,9 @@
 use portcullis_model::ui::{Attributes, Group, InputType, Node};
 
 use super::entry::{Entry, is_connection};
-use super::{Body, Button, Facts, Form, Hidden, Item, Mark, Other, Section, Told, Ui, anchor, button, field, hidden, picture, reading};
+use super::{
+    Body, Button, Facts, Form, Hidden, Item, Mark, Other, Section, Told, Ui, anchor, button, field, hidden, picture, reading,
+};
 
 /// Ways of doing one thing. Those that ask for nothing that the main form asks for stand apart, as long as the main form
 /// can be sent without them; the others come in it, after what it is mainly for.
@@ -79,12 +81,12 @@ fn main_form(ui: &Ui, shared: &[Hidden], groups: &[(Group, Vec<&Node>)], main: G
     if let Some(at) = form.buttons.iter().position(|b| b.is_back) {
         form.back = Some(form.buttons.remove(at));
     }
-    let fieldless = form.items.is_empty();
-    if is_connection(main) && (fieldless || form.buttons.len() > 1) {
-        // Of several accounts elsewhere none is the one to take.
+    if is_connection(main) && !form.buttons.iter().any(|b| b.proceeds) {
+        // Of several accounts elsewhere none is the one to take, and what is left empty its provider tells.
         for button in &mut form.buttons {
             button.mark = button.provider.as_deref().map(Mark::of_name);
         }
+        form.fields_mut().for_each(|field| field.required = false);
     } else {
         rank(&mut form, main);
     }

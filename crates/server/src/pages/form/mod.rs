@@ -267,7 +267,9 @@ pub(super) struct Section {
 }
 
 impl Section {
-    fn new(id: &'static str, group: Group) -> Self {
+    /// A part without anything in it.
+    #[must_use]
+    pub(super) fn new(id: &'static str, group: Group) -> Self {
         let (notices, entries, forms) = (Vec::new(), Vec::new(), Vec::new());
         Self { id, group, after_or: false, is_set_up: false, notices, entries, forms }
     }

@@ -11,7 +11,10 @@ fn input(group: &str, name: &str, kind: &str, more: Value) -> Value {
         for (key, value) in more {
             match key.as_str() {
                 "error" => messages = json!([{"id": 4_000_001, "text": value, "type": "error"}]),
-                "label" => meta = json!({"label": {"id": 1_070_002, "text": value, "type": "info"}}),
+                "label" => {
+                    let id = if value == "Continue" { 1_040_003 } else { 1_070_002 };
+                    meta = json!({"label": {"id": id, "text": value, "type": "info"}});
+                }
                 _ => attributes[key] = value,
             }
         }
@@ -189,10 +192,14 @@ fn a_key_that_wants_a_name_does_not_stand_among_what_a_password_needs() {
 #[test]
 fn without_a_password_the_main_way_is_one_that_enter_can_choose() {
     let key = json!({"value": "", "label": "Use a passkey", "onclickTrigger": "oryPasskeyLogin"});
-    let mut nodes = vec![csrf(), input("default", "identifier", "text", json!({})), input("passkey", "passkey_login_trigger", "button", key)];
+    let mut nodes =
+        vec![csrf(), input("default", "identifier", "text", json!({})), input("passkey", "passkey_login_trigger", "button", key)];
     assert_eq!(outline(&laid_out(Layout::OneOf, json!(nodes))), ["csrf_token | identifier | Use a passkey"]);
     nodes.push(submit("code", "code", "Send me a code"));
-    assert_eq!(outline(&laid_out(Layout::OneOf, json!(nodes))), ["csrf_token | identifier | *Send me a code /  | ()Use a passkey"]);
+    assert_eq!(
+        outline(&laid_out(Layout::OneOf, json!(nodes))),
+        ["csrf_token | identifier | *Send me a code /  | ()Use a passkey"]
+    );
 }
 
 #[test]
@@ -202,7 +209,9 @@ fn what_a_provider_left_open_is_asked_in_its_form() {
         input("oidc", "traits.email", "email", json!({"required": true})),
         input("oidc", "provider", "submit", json!({"value": "acme", "label": "Continue"})),
     ]);
-    assert_eq!(outline(&laid_out(Layout::OneOf, nodes)), ["csrf_token | traits.email | *Continue"]);
+    let body = laid_out(Layout::OneOf, nodes);
+    assert_eq!(outline(&body), ["csrf_token | traits.email | *Continue"]);
+    assert!(body.sections[0].forms[0].fields().all(|f| f.required));
 }
 
 #[test]
@@ -254,7 +263,9 @@ fn traits_stay_with_a_provider_that_is_the_only_way() {
             input("oidc", "provider", "submit", json!({"value": "acme", "label": "Sign up with Acme"})),
         ]),
     );
-    assert_eq!(outline(&body), ["csrf_token | traits.email | *Sign up with Acme"]);
+    assert_eq!(outline(&body), ["csrf_token | traits.email | (A)Sign up with Acme"]);
+    let form = &body.sections[0].forms[0];
+    assert!(form.buttons[0].skips_checks && form.fields().all(|f| !f.required), "the provider may tell it");
 }
 
 #[test]
