@@ -47,12 +47,11 @@ fn sends(nodes: &[&Node]) -> bool {
 
 /// What the main form is for: the password, else the first way that Enter can choose, else the first.
 fn main_group(groups: &[(Group, Vec<&Node>)]) -> Group {
-    let has = |wanted: &dyn Fn(&(Group, Vec<&Node>)) -> bool| groups.iter().find(|g| wanted(g)).map(|(group, _)| *group);
     let by_enter = |nodes: &[&Node]| nodes.iter().filter_map(|n| button::of(n)).any(|b| can_be_main(&b) && !b.is_lesser);
-    has(&|(group, _)| *group == Group::Password)
-        .or_else(|| has(&|(_, nodes)| by_enter(nodes)))
-        .or_else(|| has(&|(_, nodes)| sends(nodes)))
-        .unwrap_or(Group::Default)
+    let found = groups.iter().find(|(group, _)| *group == Group::Password);
+    let found = found.or_else(|| groups.iter().find(|(_, nodes)| by_enter(nodes)));
+    let found = found.or_else(|| groups.iter().find(|(_, nodes)| sends(nodes)));
+    found.map_or(Group::Default, |(group, _)| *group)
 }
 
 fn main_form(ui: &Ui, shared: &[Hidden], groups: &[(Group, Vec<&Node>)], main: Group, facts: &Facts) -> Form {
