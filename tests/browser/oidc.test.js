@@ -1,11 +1,13 @@
-// Social sign-in on the built-in pages, with npm's oidc-provider as the other side: sign up, link in settings, sign in.
+// Social sign-in on the built-in pages, with npm's oidc-provider as the other side: sign up, link in settings, sign in, join an
+// account, complete details, be refused, try a provider out.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { after, before, test } from "node:test";
+import axe from "axe-core";
 import Provider from "oidc-provider";
 import { launch } from "./browser.js";
-import { FIRST_PASSWORD, arrive, press, signUp } from "./person.js";
+import { FIRST_PASSWORD, arrive, follow, heading, press, signUp } from "./person.js";
 import { start } from "./server.js";
 
 const MAPPER = `
@@ -45,7 +47,8 @@ async function startProvider() {
     cookies: { keys: ["a key of tests"] },
     findAccount: (_, id) => ({
       accountId: id,
-      claims: () => ({ sub: id, email: `${id}@example.org`, email_verified: true, given_name: "Grace" }),
+      // Some people keep their address to themselves.
+      claims: () => (id.startsWith("shy") ? { sub: id, given_name: "Shy" } : { sub: id, email: `${id}@example.org`, email_verified: true, given_name: "Grace" }),
     }),
   });
   provider.Client.prototype.redirectUriAllowed = (uri) => /^http:\/\/localhost:\d+\/self-service\/methods\/oidc\/callback\/acme$/.test(uri);
@@ -98,6 +101,31 @@ async function agree(page, name) {
   await page.locator('button[type="submit"]').click();
 }
 
+/** Turns back on the provider's own pages. */
+async function refuse(page) {
+  await page.waitForURL((url) => url.href.startsWith(peer.issuer));
+  await page.locator('input[name="login"]').waitFor();
+  await page.getByText("Cancel").click();
+}
+
+/** The id of a new trial of the provider. */
+async function beginTrial() {
+  const answer = await fetch(`${server.admin}/test-login-flows`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ provider_id: "acme" }),
+  });
+  assert.equal(answer.status, 201);
+  return (await answer.json()).id;
+}
+
+/** What axe-core finds on the page. */
+async function findings(page) {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  return violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join("; ")}`);
+}
+
 const isHere = (url) => url.href.startsWith(server.base);
 const whoami = (page) => page.evaluate(() => fetch("/sessions/whoami").then((answer) => answer.json()));
 
@@ -131,11 +159,14 @@ for (const javaScriptEnabled of [true, false]) {
     const { context, page } = await arrive(browser, server.base, { javaScriptEnabled });
     await signUp(page, `somebody-${javaScriptEnabled}@example.org`);
     await page.goto("/settings");
-    await press(page, "Link Acme");
+    const accounts = page.getByRole("region", { name: "Connected accounts" });
+    await press(page, "Connect: Acme");
     await agree(page, name);
     await page.waitForURL((url) => isHere(url) && url.pathname === "/settings");
-    const accounts = page.getByRole("region", { name: "Connected accounts" });
     await accounts.getByText("Your changes are saved.").waitFor();
+
+    await accounts.getByText("Connected", { exact: true }).waitFor();
+    if (javaScriptEnabled) assert.deepEqual(await findings(page), []);
 
     const other = await arrive(browser, server.base, { javaScriptEnabled });
     await other.page.goto("/login");
@@ -147,7 +178,8 @@ for (const javaScriptEnabled of [true, false]) {
 
     await page.goto("/settings");
     await accounts.getByRole("button", { name: "Disconnect: Acme" }).click();
-    await page.getByRole("button", { name: "Link Acme", exact: true }).waitFor();
+    await page.getByRole("button", { name: "Connect: Acme", exact: true }).waitFor();
+    assert.equal(await accounts.getByText("Connected", { exact: true }).count(), 0);
     await context.close();
   });
 }
@@ -169,3 +201,96 @@ test("somebody whose address has an account joins it by signing in", async () =>
   await other.context.close();
   await context.close();
 });
+
+for (const javaScriptEnabled of [true, false]) {
+  const suffix = javaScriptEnabled ? "with" : "without";
+
+  test(`what a provider does not tell is asked for, ${suffix} scripts`, async () => {
+    const { context, page } = await arrive(browser, server.base, { javaScriptEnabled });
+    const name = `shy-${javaScriptEnabled}`;
+    await page.goto("/registration");
+    await press(page, "Sign up with Acme");
+    await agree(page, name);
+    await page.waitForURL((url) => isHere(url) && url.pathname === "/registration");
+    await page.getByText("Almost done.").waitFor();
+    assert.equal(await page.getByLabel("First name").inputValue(), "Shy", "what it did tell is filled in");
+    await page.locator('[name="traits.email"][aria-invalid="true"]:focus').waitFor();
+    if (javaScriptEnabled) assert.deepEqual(await findings(page), []);
+    await page.keyboard.type(`${name}@example.org`);
+    await page.keyboard.press("Enter");
+    await page.waitForURL((url) => isHere(url) && url.pathname === "/");
+    assert.equal((await whoami(page)).identity.traits.email, `${name}@example.org`);
+    await context.close();
+  });
+
+  test(`whoever turns back at the provider is told, ${suffix} scripts`, async () => {
+    const { context, page } = await arrive(browser, server.base, { javaScriptEnabled });
+    for (const [path, button, again] of [["/login", "Sign in with Acme"], ["/registration", "Sign up with Acme", "Continue with Acme"]]) {
+      await page.goto(path);
+      await press(page, button);
+      await refuse(page);
+      await page.waitForURL((url) => isHere(url) && url.pathname === path);
+      await page.getByRole("alert").getByText(/did not sign you in \(access_denied/).waitFor();
+      await page.getByRole("button", { name: again ?? button, exact: true }).waitFor();
+    }
+    await follow(page, "Start again");
+    await page.getByLabel("First name").waitFor();
+    await signUp(page, `undecided-${javaScriptEnabled}@example.org`);
+    await page.goto("/settings");
+    await press(page, "Connect: Acme");
+    await refuse(page);
+    await page.waitForURL((url) => isHere(url) && url.pathname === "/settings");
+    const accounts = page.getByRole("region", { name: "Connected accounts" });
+    await accounts.locator('[role="alert"]:focus').getByText(/did not sign you in/).waitFor();
+    await accounts.getByRole("button", { name: "Connect: Acme", exact: true }).waitFor();
+    await context.close();
+  });
+
+  test(`an administrator tries a provider out, ${suffix} scripts`, async () => {
+    const { context, page, complaints } = await arrive(browser, server.base, { javaScriptEnabled });
+    await page.goto(`/login?flow=${await beginTrial()}`);
+    assert.equal(await heading(page), "Trial of Acme");
+    await press(page, "Sign in with Acme");
+    await agree(page, `tried-${javaScriptEnabled}`);
+    await page.waitForURL((url) => isHere(url) && url.pathname === "/session/test-oidc");
+    await page.getByRole("status").getByText("Everything worked").waitFor();
+    const told = page.getByRole("region", { name: "What the provider told" });
+    const claims = JSON.parse(await told.locator("pre").textContent());
+    assert.equal(claims.email, `tried-${javaScriptEnabled}@example.org`);
+    assert.equal(await page.getByRole("listitem").getByText("Done", { exact: true }).count(), 7);
+    if (javaScriptEnabled) {
+      assert.deepEqual(await findings(page), []);
+      await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: server.base });
+      await told.getByRole("button", { name: "Copy" }).click();
+      await told.getByRole("button", { name: "Copied" }).waitFor();
+      assert.deepEqual(JSON.parse(await page.evaluate(() => navigator.clipboard.readText())), claims);
+      await page.setViewportSize({ width: 390, height: 844 });
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), "it fits a phone");
+    }
+    const shown = page.url();
+    const other = await arrive(browser, server.base);
+    await other.page.goto(shown);
+    assert.equal(await heading(other.page), "This trial was made in another browser");
+    await other.context.close();
+    await press(page, "Delete this trial");
+    await page.waitForURL(/deleted/);
+    assert.equal(await heading(page), "The trial is deleted");
+    assert.deepEqual(complaints.filter((text) => text.includes(server.base) || /Policy/.test(text)), []);
+    await page.goto(shown);
+    assert.equal(await heading(page), "There is no such trial");
+    await context.close();
+  });
+
+  test(`a trial says at which step it failed, ${suffix} scripts`, async () => {
+    const { context, page } = await arrive(browser, server.base, { javaScriptEnabled });
+    await page.goto(`/login?flow=${await beginTrial()}`);
+    await press(page, "Sign in with Acme");
+    await agree(page, `shy-trial-${javaScriptEnabled}`);
+    await page.waitForURL((url) => isHere(url) && url.pathname === "/session/test-oidc");
+    await page.getByRole("alert").getByText(/schema refuses/).waitFor();
+    const refused = page.getByRole("region", { name: "What the identity schema refuses" });
+    await refused.getByText("/traits/email").waitFor();
+    if (javaScriptEnabled) assert.deepEqual(await findings(page), []);
+    await context.close();
+  });
+}

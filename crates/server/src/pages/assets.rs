@@ -79,12 +79,13 @@ pub(super) const MAILBOX_SCRIPT_PATH: &str = "/dev/mailbox/portcullis.js";
 /// Where the icon is on the admin port.
 pub(super) const MAILBOX_ICON_PATH: &str = "/dev/mailbox/portcullis.svg";
 
-/// The style sheet: what all pages have, forms, settings, the mailbox, print.
+/// The style sheet: what all pages have, forms, settings, the mailbox, trials, print.
 const STYLE_TEXT: &str = concat!(
     include_str!("assets/page.css"),
     include_str!("assets/form.css"),
     include_str!("assets/settings.css"),
     include_str!("assets/mailbox.css"),
+    include_str!("assets/trial.css"),
     include_str!("assets/print.css"),
 );
 

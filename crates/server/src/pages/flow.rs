@@ -10,17 +10,21 @@ use portcullis_core::app::Cx;
 use portcullis_core::flow::engine::{Body, CsrfCookie, Reply, return_to, with_parameter};
 use portcullis_core::flow::{login, recovery, registration, settings, verification};
 use portcullis_core::session;
+use portcullis_model::credential::CredentialType;
 use portcullis_model::error::ApiError;
 use portcullis_model::flow::{FlowKind, FlowState};
 use portcullis_model::json;
 use portcullis_model::session::Aal;
 use portcullis_model::time::Timestamp;
+use portcullis_model::ui::{Attributes, Group, InputType};
+use portcullis_store::identities;
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::form::{self, Facts, Item, Layout, Notice, Script, Section, Ui};
+use super::form::{self, Facts, Form, Item, Layout, Mark, Notice, Script, Section, Ui};
 use super::frame::{self, Action, Frame, Link};
+use super::trial::{self, Tried};
 use super::{ask, is_built_in, problem, settings as settings_page, start, texts};
 use crate::http::reply::{self, Response};
 
@@ -31,11 +35,11 @@ const MOMENT: Duration = Duration::from_secs(10);
 #[template(path = "flow.html")]
 struct Page {
     frame: Frame,
-    heading: &'static str,
+    heading: String,
     /// Whom the form is about, where it does not ask.
     account: Option<String>,
     /// What it is for, where that takes a sentence.
-    lead: Option<&'static str>,
+    lead: Option<String>,
     notices: Vec<Notice>,
     to_mend: Vec<(String, String)>,
     sections: Vec<Section>,
@@ -59,6 +63,9 @@ struct Shown {
     refresh: bool,
     #[serde(default)]
     requested_aal: Option<Aal>,
+    /// What is known of a trial.
+    #[serde(default)]
+    test_context: Option<Tried>,
 }
 
 /// Shows the flow that the query names, or leads to a new one.
@@ -84,7 +91,7 @@ pub(super) async fn page(cx: &Cx, kind: FlowKind) -> Response {
 }
 
 /// The flow as front ends get it.
-async fn fetch(cx: &Cx, kind: FlowKind) -> Reply {
+pub(super) async fn fetch(cx: &Cx, kind: FlowKind) -> Reply {
     match kind {
         FlowKind::Login => login::fetch(cx).await,
         FlowKind::Registration => registration::fetch(cx).await,
@@ -157,6 +164,9 @@ fn is_just_made(id: &str, now: Timestamp) -> bool {
 }
 
 async fn show(cx: &Cx, kind: FlowKind, shown: &Shown) -> Response {
+    if let Some(tried) = &shown.test_context {
+        return trying(cx, shown, tried);
+    }
     let current = session::current(cx).await.ok().flatten();
     if let (FlowKind::Settings, Some(current)) = (kind, &current) {
         return settings_page::show(cx, shown.id, &shown.ui, current).await;
@@ -171,25 +181,111 @@ async fn show(cx: &Cx, kind: FlowKind, shown: &Shown) -> Response {
         is_change: false,
         only_way: texts::only_way(kind),
     };
-    let mut body = form::body(&shown.ui, Layout::OneOf, &facts);
+    let mut body = match &current {
+        Some(current) if shown.refresh => form::body(&known(cx, &shown.ui, current.identity.id).await, Layout::OneOf, &facts),
+        _ => form::body(&shown.ui, Layout::OneOf, &facts),
+    };
     if kind == FlowKind::Login && change_waits(cx, shown).await {
         body.notices.push(Notice::plain(texts::CHANGE_WAITS));
     }
+    let by_provider = kind == FlowKind::Registration && is_by_provider(&body);
+    if by_provider {
+        name_provider(cx, &mut body);
+    }
     let is_second = shown.requested_aal == Some(Aal::Aal2);
-    let heading = texts::heading(kind, shown.refresh, is_second);
+    let heading = texts::heading(kind, shown.refresh, is_second).to_owned();
+    let mut links = links(cx, kind, shown, current.is_some()).await;
+    if by_provider {
+        links.push(Link { before: Some(texts::OTHER_WAY), href: begin_again(cx, kind, shown), text: texts::START_AGAIN });
+    }
+    let lead = match kind {
+        FlowKind::Registration if by_provider => Some(texts::COMPLETE).filter(|_| has_fields(&body)),
+        FlowKind::Registration if is_of_providers(&body) && has_fields(&body) => Some(texts::PROVIDER_FILLS),
+        _ => texts::lead(kind, shown.state),
+    };
     let page = Page {
-        frame: Frame::new(cx, heading, body.has_errors),
+        frame: Frame::new(cx, &heading, body.has_errors),
         heading,
         account,
-        lead: texts::lead(kind, shown.state).filter(|_| body.notices.is_empty()),
+        lead: lead.filter(|_| body.notices.is_empty()).map(str::to_owned),
         actions: actions(cx, kind, shown),
-        links: links(cx, kind, shown, current.is_some()).await,
+        links,
         notices: body.notices,
         to_mend: body.to_mend,
         sections: body.sections,
         scripts: body.scripts,
     };
     frame::answer(cx, 200, &page)
+}
+
+/// The page on which a trial begins: a trip for nobody's account.
+fn trying(cx: &Cx, shown: &Shown, tried: &Tried) -> Response {
+    if tried.debug_payload.is_some() {
+        return reply::redirect(303, &trial::address(cx, shown.id));
+    }
+    let body = form::body(&shown.ui, Layout::OneOf, &Facts::default());
+    let heading = texts::trial(&trial::name_of(cx, &tried.provider_id));
+    let page = Page {
+        frame: Frame::new(cx, &heading, body.has_errors),
+        heading,
+        account: None,
+        lead: Some(texts::TRIAL_LEAD.to_owned()),
+        actions: Vec::new(),
+        links: Vec::new(),
+        notices: body.notices,
+        to_mend: body.to_mend,
+        sections: body.sections,
+        scripts: body.scripts,
+    };
+    frame::answer(cx, 200, &page)
+}
+
+/// The form of somebody who proves again that it is them, with the identifier that is theirs in its empty field.
+async fn known(cx: &Cx, ui: &Ui, who: Uuid) -> Ui {
+    let mut ui = ui.clone();
+    let is_empty = |value: &Option<Value>| value.as_ref().is_none_or(|v| v.as_str() == Some(""));
+    let empty = ui.nodes.iter_mut().find_map(|node| match &mut node.attributes {
+        Attributes::Input(input) if input.name == "identifier" && is_empty(&input.value) => Some(input),
+        _ => None,
+    });
+    if let Some(input) = empty {
+        match identities::get_with_credentials(cx.store(), who).await {
+            Ok(found) => {
+                let kinds = [CredentialType::Password, CredentialType::Code, CredentialType::Webauthn];
+                let credential = kinds.iter().find_map(|kind| found.as_ref()?.credential(*kind));
+                input.value = credential.and_then(|c| c.identifiers.first()).map(|name| name.as_str().into());
+            }
+            Err(error) => tracing::warn!(%error, "the identifier of somebody who is signed in cannot be read"),
+        }
+    }
+    ui
+}
+
+/// Whether a sign-up has come back from a provider and goes on with that alone: for what it left open, or once more.
+fn is_by_provider(body: &form::Body) -> bool {
+    let mut buttons = body.sections.iter().flat_map(|section| &section.forms).flat_map(|form| &form.buttons);
+    is_of_providers(body) && buttons.any(|button| button.proceeds)
+}
+
+/// Whether providers are the only way.
+fn is_of_providers(body: &form::Body) -> bool {
+    matches!(body.sections.as_slice(), [Section { group: Group::Oidc | Group::Saml, .. }])
+}
+
+fn has_fields(body: &form::Body) -> bool {
+    body.sections.iter().flat_map(|section| &section.forms).flat_map(Form::fields).next().is_some()
+}
+
+/// Says with whom a form without fields goes on: its button has a bare "Continue".
+fn name_provider(cx: &Cx, body: &mut form::Body) {
+    let forms = body.sections.iter_mut().flat_map(|section| &mut section.forms);
+    for form in forms.filter(|form| form.items.is_empty()) {
+        for button in &mut form.buttons {
+            let name = trial::name_of(cx, &button.value);
+            button.label = texts::proceed_with(&name);
+            button.mark = Some(Mark::of_name(&name));
+        }
+    }
 }
 
 /// Whether this sign-in is what a change in the settings waits for.
@@ -214,19 +310,22 @@ fn actions(cx: &Cx, kind: FlowKind, shown: &Shown) -> Vec<Action> {
     vec![Action { class: "primary", href, text: texts::PROCEED }]
 }
 
+/// The route that begins a flow which leads where this one was to lead.
+fn begin_again(cx: &Cx, kind: FlowKind, shown: &Shown) -> String {
+    let route = cx.public_url(&format!("/self-service/{kind}/browser"));
+    let route = match &shown.return_to {
+        Some(return_to) => with_parameter(&route, "return_to", return_to),
+        None => route,
+    };
+    match &shown.oauth2_login_challenge {
+        Some(challenge) if kind != FlowKind::Recovery => with_parameter(&route, "login_challenge", challenge),
+        _ => route,
+    }
+}
+
 /// Where else people may want to go from a form.
 async fn links(cx: &Cx, kind: FlowKind, shown: &Shown, is_signed_in: bool) -> Vec<Link> {
-    let begin = |kind: FlowKind| {
-        let route = cx.public_url(&format!("/self-service/{kind}/browser"));
-        let route = match &shown.return_to {
-            Some(return_to) => with_parameter(&route, "return_to", return_to),
-            None => route,
-        };
-        match &shown.oauth2_login_challenge {
-            Some(challenge) if kind != FlowKind::Recovery => with_parameter(&route, "login_challenge", challenge),
-            _ => route,
-        }
-    };
+    let begin = |kind: FlowKind| begin_again(cx, kind, shown);
     let mut links = Vec::new();
     let mut add = |before, href, text| links.push(Link { before, href, text });
     match kind {
@@ -236,18 +335,21 @@ async fn links(cx: &Cx, kind: FlowKind, shown: &Shown, is_signed_in: bool) -> Ve
             }
         }
         FlowKind::Login => {
-            if cx.config().flow_enabled(FlowKind::Registration) {
-                add(Some(texts::NO_ACCOUNT), begin(FlowKind::Registration), texts::SIGN_UP);
-            }
-            if cx.config().flow_enabled(FlowKind::Recovery) {
+            let is_named = form::named(&shown.ui).is_some();
+            let mut inputs = shown.ui.nodes.iter().filter_map(|node| node.as_input());
+            let asks_password = inputs.any(|input| input.kind == InputType::Password);
+            if cx.config().flow_enabled(FlowKind::Recovery) && (asks_password || !is_named) {
                 add(None, begin(FlowKind::Recovery), texts::FORGOT);
             }
-            if form::named(&shown.ui).is_some() {
+            if cx.config().flow_enabled(FlowKind::Registration) && !is_named {
+                add(Some(texts::NO_ACCOUNT), begin(FlowKind::Registration), texts::SIGN_UP);
+            }
+            if is_named {
                 add(Some(texts::NOT_YOU), begin(FlowKind::Login), texts::START_AGAIN);
             }
         }
         FlowKind::Registration => add(Some(texts::HAVE_ACCOUNT), begin(FlowKind::Login), texts::SIGN_IN),
-        FlowKind::Recovery => add(None, begin(FlowKind::Login), texts::SIGN_IN),
+        FlowKind::Recovery => add(Some(texts::REMEMBERED), begin(FlowKind::Login), texts::SIGN_IN),
         FlowKind::Settings => {}
         FlowKind::Verification if shown.state == FlowState::PassedChallenge => {}
         FlowKind::Verification => {

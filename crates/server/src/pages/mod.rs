@@ -1,7 +1,7 @@
 //! The built-in pages: what people see where the operator has no front end of their own.
 //!
 //! A page of a flow exists exactly where the configuration names no `ui_url` for it, the start page where sign-in is built
-//! in. Pages are printed on the server from the same JSON that front ends get, and post to the same routes; they work
+//! in, the page of trials where there are providers to try. Pages are printed on the server from the same JSON that front ends get, and post to the same routes; they work
 //! without scripts. Nothing is loaded from elsewhere, and nothing on a page is inline. In development mode the admin port
 //! has a page of the messages that were written.
 
@@ -16,6 +16,7 @@ mod sessions;
 mod settings;
 mod start;
 mod texts;
+mod trial;
 
 use portcullis_core::app::Cx;
 use portcullis_core::config::Config;
@@ -57,6 +58,8 @@ pub fn rows() -> Vec<Row> {
             |cx| Box::pin(flow::page(cx, FlowKind::Verification)),
         ),
         page(Methods::GET, "/error", |c| c.selfservice.flows.error.ui_url.is_none(), |cx| Box::pin(problem::page(cx))),
+        page(Methods::GET, trial::PATH, trial::exists, |cx| Box::pin(trial::page(cx))),
+        page(Methods::POST, trial::PATH, trial::exists, |cx| Box::pin(trial::remove(cx))),
         direct(Methods::GET, assets::STYLE_PATH, |_, cx, _| Box::pin(async { assets::style(cx) })),
         direct(Methods::GET, assets::SCRIPT_PATH, |_, cx, _| Box::pin(async { assets::script(cx) })),
         direct(Methods::GET, webauthn::SCRIPT_PATH, |_, cx, _| Box::pin(async { assets::keys(cx) })),

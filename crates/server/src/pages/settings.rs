@@ -5,12 +5,16 @@
 
 use askama::Template;
 use portcullis_core::app::Cx;
+use portcullis_core::config::oidc::Provider;
 use portcullis_core::flow::settings;
 use portcullis_core::session::Current;
+use portcullis_model::credential::CredentialType;
 use portcullis_model::ui::Group;
+use portcullis_store::identities;
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::form::{self, Body, Facts, Item, Layout, Notice, Script, Section, Ui};
+use super::form::{self, Body, Entry, Facts, Form, Item, Layout, Notice, Script, Section, Ui};
 use super::frame::{self, Account, Frame};
 use super::sessions::{self, Sessions};
 use super::{start, texts};
@@ -47,6 +51,8 @@ struct Part {
     intro: Option<&'static str>,
     /// Whether it is switched on, where that is a question.
     state: Option<&'static str>,
+    /// What stands below its list.
+    outro: Option<&'static str>,
     /// Whether the page begins at its heading.
     autofocus: bool,
     section: Section,
@@ -69,6 +75,7 @@ pub(super) async fn show(cx: &Cx, id: Uuid, ui: &Ui, current: &Current) -> Respo
         body.notices.retain(|notice| notice.class == "error");
     }
     let begins_at = place_notices(&mut body, about.as_deref()).filter(|_| !has_ended);
+    keep_connections(cx, &mut body, current.identity.id).await;
     let keys_are_factors = !cx.config().selfservice.methods.webauthn.config.passwordless;
     let sessions = sessions::list(cx, current, &id.to_string(), csrf_token(ui)).await;
     let heading = texts::SETTINGS;
@@ -85,6 +92,38 @@ pub(super) async fn show(cx: &Cx, id: Uuid, ui: &Ui, current: &Current) -> Respo
     frame::answer(cx, 200, &page)
 }
 
+/// Adds the connected accounts that must stay. Their flow has no node for them, as there is nothing to press.
+async fn keep_connections(cx: &Cx, body: &mut Body, who: Uuid) {
+    let oidc = &cx.config().selfservice.methods.oidc;
+    if !oidc.enabled {
+        return;
+    }
+    let at = body.sections.iter().position(|section| section.group == Group::Oidc);
+    let shown = at.and_then(|at| body.sections.get(at)).map_or(&[][..], |section| section.entries.as_slice());
+    let name = |provider: &Provider| provider.label.clone().unwrap_or_else(|| provider.id.clone());
+    let is_missing = |p: &&Provider| p.organization_id.is_none() && !shown.iter().any(|entry| entry.name == name(p));
+    let missing: Vec<&Provider> = oidc.config.providers.iter().filter(is_missing).collect();
+    if missing.is_empty() {
+        return;
+    }
+    let found = match identities::get_with_credentials(cx.store(), who).await {
+        Ok(found) => found,
+        Err(error) => {
+            tracing::warn!(%error, "the connected accounts cannot be read");
+            return;
+        }
+    };
+    let credential = found.as_ref().and_then(|who| who.credential(CredentialType::Oidc));
+    let links = credential.and_then(|c| c.config.get("providers")?.as_array()).map_or(&[][..], Vec::as_slice);
+    let is_linked = |id: &str| links.iter().any(|link| link.get("provider").and_then(Value::as_str) == Some(id));
+    let kept: Vec<Entry> = missing.into_iter().filter(|p| is_linked(&p.id)).map(|p| Entry::kept(&name(p))).collect();
+    match at.and_then(|at| body.sections.get_mut(at)) {
+        Some(section) => drop(section.entries.splice(0..0, kept)),
+        None if kept.is_empty() => {}
+        None => body.sections.push(Section { entries: kept, ..Section::new("oidc", Group::Oidc) }),
+    }
+}
+
 /// The anti-CSRF token of the flow's own forms.
 fn csrf_token(ui: &Ui) -> &str {
     let mut inputs = ui.nodes.iter().filter_map(|node| node.as_input());
@@ -94,7 +133,7 @@ fn csrf_token(ui: &Ui) -> &str {
 /// Puts what is told about one method's submit at its part. The page begins there, unless it begins in a field; where
 /// nothing is told (codes are shown, say), at the part's heading, whose group is given back.
 fn place_notices(body: &mut Body, about: Option<&str>) -> Option<Group> {
-    let in_field = body.sections.iter().flat_map(|s| &s.forms).flat_map(form::Form::fields).any(|f| f.autofocus);
+    let in_field = body.sections.iter().flat_map(|s| &s.forms).flat_map(Form::fields).any(|f| f.autofocus);
     let section = body.sections.iter_mut().find(|s| about.is_some_and(|about| word(s.group) == about));
     let Some(section) = section else {
         begin_at_first(&mut body.notices, in_field);
@@ -169,10 +208,12 @@ fn part(section: Section, place: &str, autofocus: bool) -> Part {
     let shares = matches!(place, "factors" | "connections");
     // One of several things is there or not, which its list shows; the others are on or off.
     let has_state = matches!(section.group, Group::Totp | Group::LookupSecret);
+    let outro = place == "connections" && section.entries.iter().any(|entry| entry.is_there && !entry.is_kept);
     Part {
         heading: texts::section(section.group).filter(|_| shares),
         intro: texts::section_intro(section.group).filter(|_| shares),
         state: has_state.then_some(if section.is_set_up { texts::IS_ON } else { texts::IS_OFF }),
+        outro: outro.then_some(texts::DISCONNECT_HINT),
         autofocus,
         section,
     }
@@ -180,7 +221,7 @@ fn part(section: Section, place: &str, autofocus: bool) -> Part {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -239,10 +280,14 @@ mod tests {
         let of = |group| parts.iter().find(|p| p.section.group == group).unwrap();
         let key = &of(Group::Webauthn).section.entries[0];
         assert_eq!((key.name.as_str(), key.since.as_ref().unwrap().rfc3339.as_str()), ("blue", "2026-01-31T14:30:00Z"));
-        let button = &key.form.buttons[0];
+        let button = &key.form.as_ref().unwrap().buttons[0];
         assert_eq!((button.label.as_str(), button.spoken.as_deref()), ("Remove", Some("Remove: blue")));
         let oidc = &of(Group::Oidc).section;
-        assert_eq!((oidc.entries[0].name.as_str(), oidc.forms[0].buttons[0].label.as_str()), ("Home", "Link Acme"));
+        let told: Vec<_> =
+            oidc.entries.iter().map(|e| (e.name.as_str(), e.is_there, e.mark.as_ref().unwrap().letter.as_str())).collect();
+        assert_eq!((told, oidc.forms.len()), (vec![("Home", true, "H"), ("Acme", false, "A")], 0));
+        let spoken = |n: usize| oidc.entries[n].form.as_ref().unwrap().buttons[0].spoken.as_deref();
+        assert_eq!((spoken(0), spoken(1)), (Some("Disconnect: Home"), Some("Connect: Acme")));
         assert_eq!((of(Group::Totp).state, of(Group::LookupSecret).state), (Some("On"), Some("Off")));
         assert_eq!(of(Group::Profile).state, None);
     }

@@ -26,7 +26,7 @@ pub(super) const HIDE: &str = "Hide";
 /// Marks a field that may be left empty.
 pub(super) const OPTIONAL: &str = "(optional)";
 /// Beside buttons that only work with a script.
-pub(super) const NEEDS_SCRIPT: &str = "This needs JavaScript, which is switched off in your browser.";
+pub(super) const NEEDS_SCRIPT: &str = "Passkeys and security keys need JavaScript, which is switched off in your browser.";
 /// Of a field for date and time.
 pub(super) const DATE_TIME_HINT: &str = "Date, time and offset from UTC, such as 2026-01-31T14:30:00Z.";
 /// The choice of no value.
@@ -55,6 +55,15 @@ pub(super) const ADDED: &str = "Added";
 pub(super) const REMOVE: &str = "Remove";
 /// Button that takes a connected account away.
 pub(super) const DISCONNECT: &str = "Disconnect";
+/// Button that connects an account elsewhere.
+pub(super) const CONNECT: &str = "Connect";
+/// Beside an account elsewhere that is connected.
+pub(super) const CONNECTED: &str = "Connected";
+/// Below the list of connected accounts.
+pub(super) const DISCONNECT_HINT: &str =
+    "Once an account is disconnected you cannot sign in here with it any more. Nothing changes over there.";
+/// A passkey without a name.
+pub(super) const SOME_PASSKEY: &str = "Passkey without a name";
 /// Beside what cannot be taken away.
 pub(super) const ONLY_WAY: &str = "Your only way to sign in, so it must stay.";
 /// Button that copies backup codes.
@@ -63,6 +72,80 @@ pub(super) const COPY: &str = "Copy";
 pub(super) const COPIED: &str = "Copied";
 /// Button that prints backup codes.
 pub(super) const PRINT: &str = "Print";
+
+/// Below the heading of a trial that has yet to be made.
+pub(super) const TRIAL_LEAD: &str =
+    "You make the trip that people make who sign in. Nobody is signed in by it, and no account is made or changed.";
+/// The outcome of a trial in which everything worked.
+pub(super) const TRIAL_WORKED: &str = "Everything worked: somebody with these claims can sign up.";
+/// Where a trial has yet to be made.
+pub(super) const TRIAL_OPEN: &str = "This trial has not been made yet.";
+/// Link to the page on which a trial begins.
+pub(super) const TRIAL_BEGIN: &str = "Make the trip";
+/// Button that deletes a trial.
+pub(super) const TRIAL_DELETE: &str = "Delete this trial";
+/// Beside it.
+pub(super) const TRIAL_KEPT: &str =
+    "What the provider told stands here until the trial is deleted or expires, for this browser alone.";
+/// Before the provider's id.
+pub(super) const TRIAL_PROVIDER: &str = "Provider";
+/// Before where the mapper is.
+pub(super) const TRIAL_MAPPER: &str = "Mapper";
+/// Before the step that failed.
+pub(super) const TRIAL_STEP: &str = "Step";
+/// Before the reason why it failed.
+pub(super) const TRIAL_REASON: &str = "Reason";
+/// Heading of the steps.
+pub(super) const TRIAL_STEPS: &str = "Step by step";
+/// Heading of a mapper that stands in the configuration.
+pub(super) const TRIAL_SOURCE: &str = "The mapper";
+/// Heading of what the provider told.
+pub(super) const TRIAL_CLAIMS: &str = "What the provider told";
+/// Heading of what the mapper was given.
+pub(super) const TRIAL_INPUT: &str = "What the mapper was given";
+/// Heading of what the mapper made of it.
+pub(super) const TRIAL_OUTPUT: &str = "What the mapper made of it";
+/// Heading of what the identity schema refuses.
+pub(super) const TRIAL_REFUSED: &str = "What the identity schema refuses";
+/// Of a step that worked.
+pub(super) const STEP_DONE: &str = "Done";
+/// Of the step that failed.
+pub(super) const STEP_FAILED: &str = "Failed";
+/// Of a step that was not come to.
+pub(super) const STEP_OPEN: &str = "Not reached";
+
+/// The steps of a trial, in their order, by the names that the API gives them.
+pub(super) const STEPS: [(&str, &str); 7] = [
+    ("state_validate", "The way back belongs to this trial"),
+    ("provider_denied", "The provider agreed"),
+    ("token_exchange", "The code was exchanged for tokens"),
+    ("id_token_verify", "The ID token was verified"),
+    ("claims_decode", "The claims were read"),
+    ("jsonnet_run", "The mapper ran"),
+    ("schema_validate", "The traits fit the identity schema"),
+];
+
+/// The heading of a trial. `provider`: the name that people know it by.
+#[must_use]
+pub(super) fn trial(provider: &str) -> String {
+    format!("Trial of {provider}")
+}
+
+/// There is no such trial.
+pub(super) const NO_TRIAL: Problem = Problem {
+    heading: "There is no such trial",
+    text: "It was deleted, has expired, or never was. Begin another one where you began this one.",
+};
+
+/// A trial was made in another browser.
+pub(super) const OTHERS_TRIAL: Problem = Problem {
+    heading: "This trial was made in another browser",
+    text: "What the provider told is shown to the browser that made the trip, and to no other.",
+};
+
+/// A trial was deleted.
+pub(super) const TRIAL_DELETED: Problem =
+    Problem { heading: "The trial is deleted", text: "Nothing of what the provider told is kept." };
 
 /// Heading of the signed-in devices.
 pub(super) const SESSIONS: &str = "Where you are signed in";
@@ -160,6 +243,14 @@ pub(super) const NO_ACCOUNT: &str = "No account yet?";
 pub(super) const HAVE_ACCOUNT: &str = "Already have an account?";
 /// Link to the recovery.
 pub(super) const FORGOT: &str = "Forgot your password?";
+/// Before the link to the sign-in, where somebody wants to recover an account.
+pub(super) const REMEMBERED: &str = "Remember your password?";
+/// Where a provider told too little about somebody who signs up by it.
+pub(super) const COMPLETE: &str = "Almost done. Please complete your details, and your account is made.";
+/// Where providers are the only way to sign up.
+pub(super) const PROVIDER_FILLS: &str = "What you leave empty here is taken from the account that you choose.";
+/// Before the link to all ways of signing up, where one was chosen.
+pub(super) const OTHER_WAY: &str = "Rather another way?";
 /// Before the link that ends the session, where somebody is asked for more proof.
 pub(super) const NOT_YOU: &str = "Not you?";
 /// Link to where the flow was to lead.
@@ -278,6 +369,18 @@ pub(super) fn section(group: Group) -> Option<&'static str> {
     })
 }
 
+/// A message as a sentence: it begins with a capital and ends with a full stop.
+#[must_use]
+pub(super) fn sentence(text: &str) -> String {
+    let mut letters = text.trim_end().chars();
+    let mut out: String = letters.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
+    out.push_str(letters.as_str());
+    if out.ends_with(|c: char| c.is_alphanumeric() || ")\"'”’".contains(c)) {
+        out.push('.');
+    }
+    out
+}
+
 /// Below the label of a new password. `least`: how long it must be.
 #[must_use]
 pub(super) fn password_hint(least: usize) -> String {
@@ -300,6 +403,12 @@ pub(super) fn device(browser: &str, system: &str) -> String {
 #[must_use]
 pub(super) fn numbered(label: &str, number: usize) -> String {
     format!("{label} {number}")
+}
+
+/// The button that goes on with a provider.
+#[must_use]
+pub(super) fn proceed_with(provider: &str) -> String {
+    format!("Continue with {provider}")
 }
 
 /// A message about a field that is not shown.
@@ -398,4 +507,22 @@ pub(super) fn problem(id: &str, status: u64) -> Problem {
         }
     };
     Problem { heading, text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sentence;
+
+    #[test]
+    fn messages_are_sentences() {
+        for (text, expected) in [
+            ("the provider did not sign you in (access_denied)", "The provider did not sign you in (access_denied)."),
+            ("Saved.", "Saved."),
+            ("is that so?", "Is that so?"),
+            ("ändern", "Ändern."),
+            ("", ""),
+        ] {
+            assert_eq!(sentence(text), expected);
+        }
+    }
 }

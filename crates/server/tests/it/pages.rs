@@ -5,7 +5,7 @@ use std::time::Duration;
 use portcullis::http::ports::Port;
 use serde_json::{Value, json};
 
-use crate::support::{Admin, Answer, Browser, TestApp, UI};
+use crate::support::{Admin, Answer, Browser, Provider, TestApp, UI};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -397,4 +397,142 @@ async fn sessions_say_when_they_were_last_seen() {
         }
         assert_eq!(last_seen(&html(&visit(&mut browser, "/settings").await)), expected);
     }
+}
+
+/// As [`built_in`], with one provider of this label, and these settings of passwords.
+fn with_provider(provider: &Provider, label: &str, password: &Value) -> Value {
+    let mut change = provider.settings(&[("op", json!({ "label": label }))]);
+    let mut flows = built_in()["selfservice"]["flows"].clone();
+    flows["registration"]["after"] = change["selfservice"]["flows"]["registration"]["after"].clone();
+    change["selfservice"]["flows"] = flows;
+    change["selfservice"]["methods"]["password"] = password.clone();
+    change
+}
+
+/// Begins a trial; its id.
+async fn begin_trial(app: &TestApp) -> String {
+    let begun = Admin::new(app).send("POST", "/test-login-flows", &json!({ "provider_id": "op" })).await;
+    assert_eq!(begun.status, 201, "{begun:?}");
+    begun.json()["id"].as_str().unwrap().to_owned()
+}
+
+/// Makes the trip of a trial by its page, to the provider.
+async fn leave_on_trial(browser: &mut Browser<'_>, id: &str) -> String {
+    let page = html(&browser.get(&format!("/login?flow={id}")).await);
+    assert_eq!(heading(&page), "Trial of A &#38; B");
+    assert!(!page.contains("No account yet?") && !page.contains("Forgot"), "{page}");
+    let token = token(&page);
+    let left = browser.post(action(&page), &[("csrf_token", &token), ("method", "oidc"), ("provider", "op")]).await;
+    assert_eq!(left.status, 303, "{left:?}");
+    left.location().to_owned()
+}
+
+#[tokio::test]
+async fn a_trial_is_shown_to_the_browser_that_made_it_and_deleted_there() {
+    let provider = Provider::start().await;
+    let app = TestApp::with(with_provider(&provider, "A & B", &json!({ "enabled": true }))).await;
+    let mut browser = Browser::new(&app);
+    let id = begin_trial(&app).await;
+    let page = format!("/session/test-oidc?flow={id}");
+    let open = browser.get(&page).await;
+    assert_eq!((open.status, heading(&html(&open))), (200, "Trial of A &#38; B"));
+    assert!(html(&open).contains("This trial has not been made yet."));
+
+    provider.person(&json!({ "given_name": "<b>Ada</b>" }));
+    let at = leave_on_trial(&mut browser, &id).await;
+    let back = browser.get(&provider.visit(&at)).await;
+    assert_eq!(back.location(), format!("http://127.0.0.1:4433{page}"));
+    let shown = html(&browser.get(&page).await);
+    assert!(shown.contains("Everything worked"), "{shown}");
+    assert!(between(&shown, r#"id="claims""#, "</pre>").contains("&#60;b&#62;Ada&#60;/b&#62;"), "{shown}");
+    assert!(between(&shown, r#"id="output""#, "</pre>").contains("verified_addresses"), "{shown}");
+    assert_eq!(browser.get(&format!("/login?flow={id}")).await.location(), back.location(), "it is made once");
+
+    let other = Browser::new(&app).get(&page).await;
+    assert_eq!((other.status, heading(&html(&other))), (403, "This trial was made in another browser"));
+
+    let (token, action) = (token(&shown), action(&shown).to_owned());
+    let forged = browser.post(&action, &[("csrf_token", "forged"), ("flow", &id)]).await;
+    assert_eq!((forged.status, heading(&html(&forged))), (403, "This form could not be accepted"));
+    let mut second = Browser::new(&app);
+    second.get("/").await;
+    let stolen = second.post(&action, &[("csrf_token", &token), ("flow", &id)]).await;
+    assert_eq!(stolen.status, 403);
+    let gone = browser.post(&action, &[("csrf_token", &token), ("flow", &id)]).await;
+    assert_eq!((gone.status, gone.location()), (303, "http://127.0.0.1:4433/session/test-oidc?deleted=true"));
+    assert_eq!(heading(&html(&browser.get(gone.location()).await)), "The trial is deleted");
+    for url in [page.as_str(), "/session/test-oidc", "/session/test-oidc?flow=nonsense"] {
+        let none = browser.get(url).await;
+        assert_eq!((none.status, heading(&html(&none))), (404, "There is no such trial"), "{url}");
+    }
+    assert_eq!(Admin::new(&app).get("/identities").await.json(), json!([]), "no account is made");
+}
+
+#[tokio::test]
+async fn a_trial_says_which_step_failed_and_why() {
+    let provider = Provider::start().await;
+    let app = TestApp::with(with_provider(&provider, "A & B", &json!({ "enabled": true }))).await;
+    let mut browser = Browser::new(&app);
+
+    let id = begin_trial(&app).await;
+    let at = leave_on_trial(&mut browser, &id).await;
+    let back = browser.get(&provider.refuse(&at)).await;
+    let shown = html(&browser.get(back.location()).await);
+    assert!(between(&shown, "<dl class=\"facts\">", "</dl>").contains("access_denied"), "{shown}");
+    assert!(between(&shown, "The provider agreed", "</li>").contains("Failed"), "{shown}");
+    assert!(between(&shown, "The mapper ran", "</li>").contains("Not reached"), "{shown}");
+    assert!(!shown.contains("id=\"claims\""), "nothing was told");
+
+    provider.person(&json!({ "email": "no address" }));
+    let id = begin_trial(&app).await;
+    let at = leave_on_trial(&mut browser, &id).await;
+    let back = browser.get(&provider.visit(&at)).await;
+    let shown = html(&browser.get(back.location()).await);
+    assert!(shown.contains("<title>Error: Trial of"), "{shown}");
+    assert!(between(&shown, "<dl class=\"refused\">", "</dl>").contains("/traits/email"), "{shown}");
+    assert!(between(&shown, "The mapper ran", "</li>").contains("Done"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_trial_has_a_page_only_where_providers_are() {
+    let app = TestApp::with(built_in()).await;
+    assert_eq!(app.ask(Port::Public, "GET", "/session/test-oidc", &[]).await.status, 404);
+    let provider = Provider::start().await;
+    let app = TestApp::with(provider.settings(&[("op", json!({}))])).await;
+    let answer = app.ask(Port::Public, "GET", "/session/test-oidc", &[]).await;
+    assert_eq!(answer.status, 404, "also where the sign-in is an operator's own");
+    assert_eq!(heading(&html(&answer)), "There is no such trial");
+}
+
+#[tokio::test]
+async fn a_connected_account_that_must_stay_is_shown_as_such() {
+    let provider = Provider::start().await;
+    let app = TestApp::with(with_provider(&provider, "Home & Garden", &json!({ "enabled": false }))).await;
+    let mut browser = Browser::new(&app);
+    let page = html(&visit(&mut browser, "/registration").await);
+    let button = between(&page, r#"<button class="secondary marked""#, "</button>");
+    assert!(button.contains(r#"aria-hidden="true">H</span>Sign up with Home &#38; Garden"#), "{button}");
+    assert!(page.contains("What you leave empty here is taken from the account that you choose."), "{page}");
+    // A browser sends the fields that were left empty, too.
+    let token = token(&page);
+    let left = browser.post(action(&page), &[("csrf_token", &token), ("traits.email", ""), ("provider", "op")]).await;
+    assert_eq!(browser.get(&provider.visit(left.location())).await.status, 303);
+
+    let shown = html(&visit(&mut browser, "/settings").await);
+    let accounts = between(&shown, r#"id="connections""#, "</section>");
+    assert!(accounts.contains("Home &#38; Garden <span class=\"tag on\">Connected</span>"), "{accounts}");
+    assert!(accounts.contains("Your only way to sign in, so it must stay.") && !accounts.contains("<button"), "{accounts}");
+}
+
+#[tokio::test]
+async fn whoever_confirms_that_it_is_them_need_not_type_their_name() {
+    let mut change = built_in();
+    change["selfservice"]["methods"] = json!({ "code": { "enabled": true, "passwordless_enabled": true } });
+    let app = TestApp::with(change).await;
+    let mut browser = Browser::new(&app);
+    sign_up(&mut browser, "ada@example.org").await;
+    let page = html(&visit(&mut browser, "/login?refresh=true").await);
+    let field = between(&page, r#"name="identifier""#, ">");
+    assert!(field.contains(r#"value="ada@example.org""#) && !field.contains("autofocus"), "{field}");
+    assert!(between(&page, r#"name="password""#, ">").contains("autofocus"), "{page}");
 }

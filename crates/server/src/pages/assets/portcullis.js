@@ -62,19 +62,22 @@ function localize(within) {
 }
 localize(document);
 
-// Backup codes can be copied and printed.
-for (const list of all(".codes")) {
+// Backup codes and documents can be copied, codes printed, too.
+for (const shown of all("[data-copy]")) {
   const tools = document.createElement("div");
   tools.className = "tools";
-  const copy = button(list.dataset.copy, "secondary", async () => {
-    const codes = [...all("code", list)].map((code) => code.textContent);
-    await navigator.clipboard.writeText(codes.join("\n"));
-    copy.textContent = list.dataset.copied;
+  const copy = button(shown.dataset.copy, "secondary", async () => {
+    const codes = [...all("code", shown)].map((code) => code.textContent);
+    await navigator.clipboard.writeText(codes.length > 0 ? codes.join("\n") : shown.textContent);
+    copy.textContent = shown.dataset.copied;
   });
   copy.setAttribute("aria-live", "polite");
+  // Of several such buttons each says what it copies, also after it did.
+  const about = document.getElementById(shown.getAttribute("aria-labelledby"));
+  if (about) copy.setAttribute("aria-describedby", about.id);
   if (navigator.clipboard) tools.append(copy);
-  tools.append(button(list.dataset.print, "secondary", () => window.print()));
-  list.after(tools);
+  if (shown.dataset.print) tools.append(button(shown.dataset.print, "secondary", () => window.print()));
+  shown.after(tools);
 }
 
 // The settings are several forms. What was typed into the others stays when one is sent, also through a sign-in in between;

@@ -1,8 +1,13 @@
 //! Buttons of a form.
 
 use portcullis_model::ui::{Group, InputType, Node};
+use serde_json::Value;
 
-use super::word;
+use super::entry::is_connection;
+use super::{Mark, word};
+
+/// The label of a sign-up's button that goes on with a provider.
+const PROCEED: u32 = 1_040_003;
 
 /// A button.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,10 +16,16 @@ pub(crate) struct Button {
     pub name: String,
     /// What it sends.
     pub value: String,
+    /// The name of the provider that it leads to.
+    pub provider: Option<String>,
+    /// Whether it goes on with what was begun elsewhere.
+    pub proceeds: bool,
     /// Its words.
     pub label: String,
     /// What those hear who do not see what stands around it; `None`: its words.
     pub spoken: Option<String>,
+    /// What stands before its words.
+    pub mark: Option<Mark>,
     /// Its style.
     pub class: &'static str,
     /// The function of the server's script that it runs instead of sending the form.
@@ -52,6 +63,13 @@ pub(super) fn of(node: &Node) -> Option<Button> {
     };
     let value = input.value.as_ref().map(word).unwrap_or_default();
     let label = node.meta.label.as_ref().map_or_else(|| value.clone(), |l| l.text.clone());
+    let provider = node
+        .meta
+        .label
+        .as_ref()
+        .and_then(|l| l.context.get("provider"))
+        .and_then(Value::as_str)
+        .map_or_else(|| value.clone(), str::to_owned);
     let takes_away = |name: &str| ["_remove", "_unlink", "_disable"].iter().any(|end| name.ends_with(end)) || name == "unlink";
     let is_removal = takes_away(&input.name);
     let is_back = input.name == "screen";
@@ -60,8 +78,11 @@ pub(super) fn of(node: &Node) -> Option<Button> {
     Some(Button {
         name: input.name.clone(),
         value,
+        provider: Some(provider).filter(|name| is_connection(node.group) && !name.is_empty()),
+        proceeds: node.meta.label.as_ref().is_some_and(|l| l.id == PROCEED),
         label,
         spoken: None,
+        mark: None,
         class: if is_removal { "danger" } else { "secondary" },
         trigger,
         skips_checks: true,

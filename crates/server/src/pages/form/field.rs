@@ -83,7 +83,7 @@ impl Told {
             MessageType::Success => "success",
             MessageType::Info => "plain",
         };
-        Self { class, text: message.text.clone() }
+        Self { class, text: texts::sentence(&message.text) }
     }
 
     /// Whether it says that something is wrong.

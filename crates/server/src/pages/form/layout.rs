@@ -2,49 +2,96 @@
 
 use portcullis_model::ui::{Attributes, Group, InputType, Node};
 
-use super::entry::Entry;
-use super::{Body, Facts, Form, Hidden, Item, Section, Told, Ui, anchor, button, field, hidden, picture, reading};
+use super::entry::{Entry, is_connection};
+use super::{
+    Body, Button, Facts, Form, Hidden, Item, Mark, Other, Section, Told, Ui, anchor, button, field, hidden, picture, reading,
+};
 
 /// Ways of doing one thing. Those that ask for nothing that the main form asks for stand apart, as long as the main form
-/// can be sent without them.
+/// can be sent without them; the others come in it, after what it is mainly for.
 pub(super) fn alternatives(ui: &Ui, shared: &[Hidden], groups: Vec<(Group, Vec<&Node>)>, facts: &Facts) -> Vec<Section> {
-    let stands_apart = |group: Group| matches!(group, Group::Oidc | Group::Saml | Group::Totp | Group::LookupSecret);
-    let sends = |nodes: &[&Node]| nodes.iter().any(|n| button::of(n).is_some());
+    let stands_apart = |group: Group| is_connection(group) || matches!(group, Group::Totp | Group::LookupSecret);
     let (apart, mut main): (Vec<_>, Vec<_>) = groups.into_iter().partition(|(group, _)| stands_apart(*group));
     let mut apart = apart.into_iter().peekable();
     if !main.iter().any(|(_, nodes)| sends(nodes)) {
         main.extend(apart.next());
     }
-    let main_group = if main.iter().any(|(group, _)| *group == Group::Password) {
-        Group::Password
-    } else {
-        main.iter().find(|(_, nodes)| sends(nodes)).map_or(Group::Default, |(group, _)| *group)
-    };
-    let form_of = |parts: &[(Group, Vec<&Node>)], group| {
-        let mut form = Form::new(&ui.action, shared);
-        for node in parts.iter().flat_map(|(_, nodes)| nodes) {
-            add(&mut form, node, facts);
-        }
-        rank(&mut form, group);
-        form
-    };
-    let mut first = form_of(&main, main_group);
+    let main_group = main_group(&main);
+    let mut first = main_form(ui, shared, &main, main_group, facts);
     // "With a password" says nothing where there is nothing else.
-    if let ([button], true, Some(label)) = (first.buttons.as_mut_slice(), apart.peek().is_none(), facts.only_way)
+    if let ([button], [], true, Some(label)) =
+        (first.buttons.as_mut_slice(), first.others.as_slice(), apart.peek().is_none(), facts.only_way)
         && button.group == Group::Password
     {
         button.label = label.to_owned();
     }
     let mut sections = Vec::new();
+    // Buttons that need no fields follow each other; "or" stands once before them.
+    let mut says_or = first.others.last().is_some_and(|other| other.items.is_empty());
     if !first.is_empty() {
         sections.push(Section { forms: vec![first], ..Section::new("main-form", main_group) });
     }
     for (group, nodes) in apart {
-        let form = form_of(&[(group, nodes)], group);
-        let after_or = !sections.is_empty();
+        let form = main_form(ui, shared, &[(group, nodes)], group, facts);
+        let has_fields = !form.items.is_empty();
+        let after_or = !sections.is_empty() && (has_fields || !says_or);
+        says_or = !has_fields;
         sections.push(Section { after_or, forms: vec![form], ..Section::new(anchor(group), group) });
     }
     sections
+}
+
+fn sends(nodes: &[&Node]) -> bool {
+    nodes.iter().any(|n| button::of(n).is_some())
+}
+
+/// What the main form is for: the password, else the first way that Enter can choose, else the first.
+fn main_group(groups: &[(Group, Vec<&Node>)]) -> Group {
+    let by_enter = |nodes: &[&Node]| nodes.iter().filter_map(|n| button::of(n)).any(|b| can_be_main(&b) && !b.is_lesser);
+    let found = groups.iter().find(|(group, _)| *group == Group::Password);
+    let found = found.or_else(|| groups.iter().find(|(_, nodes)| by_enter(nodes)));
+    let found = found.or_else(|| groups.iter().find(|(_, nodes)| sends(nodes)));
+    found.map_or(Group::Default, |(group, _)| *group)
+}
+
+fn main_form(ui: &Ui, shared: &[Hidden], groups: &[(Group, Vec<&Node>)], main: Group, facts: &Facts) -> Form {
+    let mut form = Form::new(&ui.action, shared);
+    for (group, nodes) in groups {
+        // What is no way of its own belongs to all of them.
+        let is_common = matches!(group, Group::Default | Group::Profile | Group::IdentifierFirst | Group::Captcha);
+        if *group == main || is_common || !sends(nodes) {
+            nodes.iter().for_each(|node| add(&mut form, node, facts));
+            continue;
+        }
+        let mut own = Form::new(&ui.action, &[]);
+        nodes.iter().for_each(|node| add(&mut own, node, facts));
+        form.hidden.append(&mut own.hidden);
+        form.username = form.username.or(own.username);
+        let mut other = Other { items: own.items, messages: own.messages, buttons: own.buttons };
+        for field in other.items.iter_mut().filter_map(|item| if let Item::Field(field) = item { Some(field) } else { None }) {
+            // The main form can be sent without it, and the server asks for it where it is needed.
+            field.required = false;
+        }
+        for button in &mut other.buttons {
+            button.mark = Mark::of_way(*group);
+        }
+        form.others.push(other);
+    }
+    if let Some(at) = form.buttons.iter().position(|b| b.is_back) {
+        form.back = Some(form.buttons.remove(at));
+    }
+    if is_connection(main) && !form.buttons.iter().any(|b| b.proceeds) {
+        // Of several accounts elsewhere none is the one to take, and what is left empty its provider tells.
+        for button in &mut form.buttons {
+            button.mark = button.provider.as_deref().map(Mark::of_name);
+        }
+        form.fields_mut().for_each(|field| field.required = false);
+    } else {
+        rank(&mut form, main);
+    }
+    // Those that only take a press come first.
+    form.others.sort_by_key(|other| !other.items.is_empty());
+    form
 }
 
 /// One part of the settings. Removals get forms of their own, so that Enter in a field cannot remove anything; those of one
@@ -55,10 +102,10 @@ pub(super) fn part(ui: &Ui, shared: &[Hidden], group: Group, nodes: &[&Node], fa
     let mut removals = Vec::new();
     for node in nodes {
         match button::of(node) {
-            Some(button) if button.is_removal => {
+            Some(button) if button.is_removal || is_connection(group) => {
                 let mut form = Form::new(&ui.action, shared);
                 form.messages = told(node);
-                section.is_set_up = true;
+                section.is_set_up |= button.is_removal;
                 match Entry::of(node, button.clone(), form.clone()) {
                     Some(entry) => section.entries.push(entry),
                     None => {
@@ -70,10 +117,8 @@ pub(super) fn part(ui: &Ui, shared: &[Hidden], group: Group, nodes: &[&Node], fa
             _ => add(&mut main, node, facts),
         }
     }
-    // Of several accounts that could be connected none is the one to take.
-    if !matches!(group, Group::Oidc | Group::Saml) {
-        rank(&mut main, group);
-    }
+    rank(&mut main, group);
+    section.entries.sort_by_key(|entry| !entry.is_there);
     section.forms.extend(std::iter::once(main).filter(|form| !form.is_empty()));
     section.forms.extend(removals);
     (!section.forms.is_empty() || !section.entries.is_empty()).then_some(section)
@@ -107,20 +152,25 @@ fn add(form: &mut Form, node: &Node, facts: &Facts) {
 /// Makes one button of a form the main one: the first that sends the fields of `group`. It stands first, so that Enter
 /// presses it; the others do not ask for fields that are not theirs.
 fn rank(form: &mut Form, group: Group) {
-    let fits = |b: &button::Button| b.trigger.is_none() && !b.disabled && !b.is_back && !b.is_removal;
-    let main = form.buttons.iter().position(|b| fits(b) && b.group == group && !b.is_lesser);
-    let main = main.or_else(|| form.buttons.iter().position(|b| fits(b) && !b.is_lesser));
+    let main = form.buttons.iter().position(|b| can_be_main(b) && b.group == group && !b.is_lesser);
+    let main = main.or_else(|| form.buttons.iter().position(|b| can_be_main(b) && !b.is_lesser));
     if let Some(main) = main {
         let mut button = form.buttons.remove(main);
         button.make_main();
         form.buttons.insert(0, button);
     }
     // What goes along unseen need not be sent a second time: a repeated field would be a list.
-    for button in &mut form.buttons {
+    let others = form.others.iter_mut().flat_map(|other| &mut other.buttons);
+    for button in form.buttons.iter_mut().chain(others) {
         if form.hidden.iter().any(|h| h.name == button.name && h.value == button.value) {
             button.name.clear();
         }
     }
+}
+
+/// Whether Enter may press a button.
+fn can_be_main(b: &Button) -> bool {
+    b.trigger.is_none() && !b.disabled && !b.is_back && !b.is_removal
 }
 
 /// Anchors that repeat get a number, errors are looked for, and the place where typing begins is chosen.
@@ -148,6 +198,7 @@ pub(super) fn finish(body: &mut Body, typing_begins: bool) {
         body.to_mend = invalid.iter().filter_map(|n| fields.get(*n)).map(|f| (f.id.clone(), f.label.clone())).collect();
     }
     body.has_errors = !invalid.is_empty() || is_refused;
-    let forms = body.sections.iter().flat_map(|s| s.forms.iter().chain(s.entries.iter().map(|e| &e.form)));
-    body.has_errors |= forms.flat_map(|f| &f.messages).any(|m| m.class == "error");
+    let forms = body.sections.iter().flat_map(|s| s.forms.iter().chain(s.entries.iter().filter_map(|e| e.form.as_ref())));
+    let messages = forms.flat_map(|f| f.messages.iter().chain(f.others.iter().flat_map(|other| &other.messages)));
+    body.has_errors |= messages.into_iter().any(|m| m.class == "error");
 }

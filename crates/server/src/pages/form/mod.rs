@@ -8,12 +8,14 @@ mod button;
 mod entry;
 mod field;
 mod layout;
+mod mark;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use button::Button;
 pub(crate) use entry::Entry;
 pub(crate) use field::{Field, Told};
+pub(crate) use mark::Mark;
 
 use portcullis_model::message::{Message, MessageType};
 use portcullis_model::ui::{Attributes, Group, ImageAttributes, InputAttributes, InputType, Node, TextAttributes};
@@ -81,6 +83,12 @@ impl Notice {
     #[must_use]
     pub(super) fn plain(text: &str) -> Self {
         Self { class: "plain", role: "status", text: text.to_owned(), autofocus: false }
+    }
+
+    /// Says that something failed; the page begins there.
+    #[must_use]
+    pub(super) fn failed(text: &str) -> Self {
+        Self { class: "error", role: "alert", autofocus: true, ..Self::plain(text) }
     }
 
     /// Says that something was done; the page begins there.
@@ -156,6 +164,17 @@ pub(super) struct Script {
     pub integrity: String,
 }
 
+/// Another way to do what a form is for, by fields and buttons of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Other {
+    /// What is to be filled in for it.
+    pub items: Vec<Item>,
+    /// What is told about it.
+    pub messages: Vec<Told>,
+    /// How it is chosen.
+    pub buttons: Vec<Button>,
+}
+
 /// A form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Form {
@@ -173,9 +192,16 @@ pub(super) struct Form {
     pub buttons: Vec<Button>,
     /// What is told about a button.
     pub messages: Vec<Told>,
+    /// Other ways, which may need what is filled in here.
+    pub others: Vec<Other>,
+    /// What leads back to the step before.
+    pub back: Option<Button>,
 }
 
 impl Form {
+    /// The anchor of a form that leads back: its button for that stands below all others.
+    pub(super) const LEADS_BACK: &str = "leads-back";
+
     fn new(action: &str, hidden: &[Hidden]) -> Self {
         Self {
             action: action.to_owned(),
@@ -185,29 +211,36 @@ impl Form {
             items: Vec::new(),
             buttons: Vec::new(),
             messages: Vec::new(),
+            others: Vec::new(),
+            back: None,
         }
     }
 
     /// Whether some of it only works with a script.
     #[must_use]
     pub(super) fn needs_script(&self) -> bool {
-        self.buttons.iter().any(|b| b.trigger.is_some())
+        self.all_buttons().any(|b| b.trigger.is_some())
     }
 
     fn is_empty(&self) -> bool {
-        self.items.is_empty() && self.buttons.is_empty() && self.hidden.iter().all(|h| h.onload.is_none())
+        self.items.is_empty() && self.all_buttons().next().is_none() && self.hidden.iter().all(|h| h.onload.is_none())
+    }
+
+    fn all_buttons(&self) -> impl Iterator<Item = &Button> {
+        self.buttons.iter().chain(self.others.iter().flat_map(|other| &other.buttons)).chain(&self.back)
     }
 
     /// What is to be filled in.
     pub(super) fn fields(&self) -> impl Iterator<Item = &Field> {
-        self.items.iter().filter_map(|item| match item {
+        self.items.iter().chain(self.others.iter().flat_map(|other| &other.items)).filter_map(|item| match item {
             Item::Field(field) => Some(field),
             Item::Image(_) | Item::Text(_) => None,
         })
     }
 
     fn fields_mut(&mut self) -> impl Iterator<Item = &mut Field> {
-        self.items.iter_mut().filter_map(|item| match item {
+        let others = self.others.iter_mut().flat_map(|other| &mut other.items);
+        self.items.iter_mut().chain(others).filter_map(|item| match item {
             Item::Field(field) => Some(field),
             Item::Image(_) | Item::Text(_) => None,
         })
@@ -234,7 +267,9 @@ pub(super) struct Section {
 }
 
 impl Section {
-    fn new(id: &'static str, group: Group) -> Self {
+    /// A part without anything in it.
+    #[must_use]
+    pub(super) fn new(id: &'static str, group: Group) -> Self {
         let (notices, entries, forms) = (Vec::new(), Vec::new(), Vec::new());
         Self { id, group, after_or: false, is_set_up: false, notices, entries, forms }
     }
@@ -323,7 +358,8 @@ fn notice(message: &Message, about: Option<&str>) -> Notice {
         MessageType::Success => ("success", "status"),
         MessageType::Info => ("plain", "status"),
     };
-    let text = about.map_or_else(|| message.text.clone(), |label| texts::about(label, &message.text));
+    let text = texts::sentence(&message.text);
+    let text = about.map_or_else(|| text.clone(), |label| texts::about(label, &text));
     Notice { class, role, text, autofocus: false }
 }
 

@@ -11,7 +11,10 @@ fn input(group: &str, name: &str, kind: &str, more: Value) -> Value {
         for (key, value) in more {
             match key.as_str() {
                 "error" => messages = json!([{"id": 4_000_001, "text": value, "type": "error"}]),
-                "label" => meta = json!({"label": {"id": 1_070_002, "text": value, "type": "info"}}),
+                "label" => {
+                    let id = if value == "Continue" { 1_040_003 } else { 1_070_002 };
+                    meta = json!({"label": {"id": id, "text": value, "type": "info"}});
+                }
                 _ => attributes[key] = value,
             }
         }
@@ -44,16 +47,37 @@ fn fields(form: &Form) -> Vec<&Field> {
     form.items.iter().filter_map(|i| if let Item::Field(f) = i { Some(f) } else { None }).collect()
 }
 
-/// Names of hidden fields, names of fields, and labels of buttons of each form; the main button has a star.
+fn labels(buttons: &[Button]) -> String {
+    let labels: Vec<String> = buttons
+        .iter()
+        .map(|b| {
+            let star = if b.class == "primary" { "*" } else { "" };
+            let mark = b.mark.as_ref().map(|m| format!("({})", m.letter)).unwrap_or_default();
+            format!("{star}{mark}{}", b.label)
+        })
+        .collect();
+    labels.join(",")
+}
+
+/// Names of hidden fields, names of fields, and labels of buttons of each form, then what the other ways in it have, then
+/// what leads back; the main button has a star, an ornament is in parentheses.
 fn outline(body: &Body) -> Vec<String> {
+    let names = |items: &[Item]| -> String {
+        let names = items.iter().filter_map(|i| if let Item::Field(f) = i { Some(f.name.as_str()) } else { None });
+        names.collect::<Vec<_>>().join(",")
+    };
     let forms = body.sections.iter().flat_map(|s| &s.forms);
     forms
         .map(|form| {
             let hidden: Vec<&str> = form.hidden.iter().map(|h| h.name.as_str()).collect();
-            let fields: Vec<&str> = fields(form).iter().map(|f| f.name.as_str()).collect();
-            let buttons: Vec<String> =
-                form.buttons.iter().map(|b| format!("{}{}", if b.class == "primary" { "*" } else { "" }, b.label)).collect();
-            format!("{} | {} | {}", hidden.join(","), fields.join(","), buttons.join(","))
+            let mut line = format!("{} | {} | {}", hidden.join(","), names(&form.items), labels(&form.buttons));
+            for other in &form.others {
+                line.push_str(&format!(" / {} | {}", names(&other.items), labels(&other.buttons)));
+            }
+            if let Some(back) = &form.back {
+                line.push_str(&format!(" < {}", back.label));
+            }
+            line
         })
         .collect()
 }
@@ -78,11 +102,11 @@ fn signing_in_is_one_form_with_the_password_on_enter() {
     );
     assert_eq!(
         outline(&body),
-        ["csrf_token | identifier,password | *Sign in,Send me a code", "csrf_token |  | *Sign in with Acme"]
+        ["csrf_token | identifier,password | *Sign in /  | ()Send me a code", "csrf_token |  | (A)Sign in with Acme"]
     );
     let form = &body.sections[0].forms[0];
-    assert!(!form.buttons[0].skips_checks && form.buttons[1].skips_checks);
-    assert!(body.sections[1].after_or && !body.sections[0].after_or);
+    assert!(!form.buttons[0].skips_checks && form.others[0].buttons[0].skips_checks);
+    assert!(body.sections.iter().all(|s| !s.after_or), "\"or\" stands once, before the code");
     let password = fields(form)[1].clone();
     assert_eq!(password.inputs[0].value, None, "a password is never sent back");
     assert_eq!((fields(form)[0].autofocus, password.autofocus), (true, false));
@@ -137,6 +161,60 @@ fn what_is_told_at_a_button_is_shown() {
 }
 
 #[test]
+fn a_key_that_wants_a_name_does_not_stand_among_what_a_password_needs() {
+    let trigger = json!({"value": "", "label": "Sign up with a key", "onclickTrigger": "oryWebAuthnRegistration"});
+    let nodes = json!([
+        csrf(),
+        input("default", "traits.email", "email", json!({"required": true})),
+        input("webauthn", "webauthn_register_displayname", "text", json!({"required": true})),
+        input("webauthn", "webauthn_register", "hidden", json!({"value": ""})),
+        input("webauthn", "webauthn_register_trigger", "button", trigger),
+        submit("code", "code", "Send me a code"),
+        input("password", "password", "password", json!({"required": true, "autocomplete": "new-password"})),
+        submit("password", "password", "Sign up"),
+        input("oidc", "provider", "submit", json!({"value": "acme", "label": "Sign up with Acme"})),
+        input("oidc", "provider", "submit", json!({"value": "zoo", "label": "Sign up with Zoo"})),
+    ]);
+    let body = laid_out(Layout::OneOf, nodes);
+    assert_eq!(
+        outline(&body),
+        [
+            "csrf_token,webauthn_register | traits.email,password | *Sign up /  | ()Send me a code / webauthn_register_displayname | ()Sign up with a key",
+            "csrf_token |  | (A)Sign up with Acme,(Z)Sign up with Zoo"
+        ]
+    );
+    let form = &body.sections[0].forms[0];
+    assert!(form.fields().all(|f| f.required != (f.name == "webauthn_register_displayname")), "a password needs no key's name");
+    assert!(form.needs_script());
+    assert_eq!(form.fields().filter(|f| f.autofocus).count(), 1);
+}
+
+#[test]
+fn without_a_password_the_main_way_is_one_that_enter_can_choose() {
+    let key = json!({"value": "", "label": "Use a passkey", "onclickTrigger": "oryPasskeyLogin"});
+    let mut nodes =
+        vec![csrf(), input("default", "identifier", "text", json!({})), input("passkey", "passkey_login_trigger", "button", key)];
+    assert_eq!(outline(&laid_out(Layout::OneOf, json!(nodes))), ["csrf_token | identifier | Use a passkey"]);
+    nodes.push(submit("code", "code", "Send me a code"));
+    assert_eq!(
+        outline(&laid_out(Layout::OneOf, json!(nodes))),
+        ["csrf_token | identifier | *Send me a code /  | ()Use a passkey"]
+    );
+}
+
+#[test]
+fn what_a_provider_left_open_is_asked_in_its_form() {
+    let nodes = json!([
+        csrf(),
+        input("oidc", "traits.email", "email", json!({"required": true})),
+        input("oidc", "provider", "submit", json!({"value": "acme", "label": "Continue"})),
+    ]);
+    let body = laid_out(Layout::OneOf, nodes);
+    assert_eq!(outline(&body), ["csrf_token | traits.email | *Continue"]);
+    assert!(body.sections[0].forms[0].fields().all(|f| f.required));
+}
+
+#[test]
 fn second_factors_stand_apart_and_the_first_of_them_is_the_main_form() {
     let body = laid_out(
         Layout::OneOf,
@@ -166,10 +244,10 @@ fn the_second_step_of_signing_up_keeps_traits_hidden_and_leads_back() {
             input("profile", "screen", "submit", json!({"value": "previous", "label": "Back"})),
         ]),
     );
-    assert_eq!(outline(&body), ["csrf_token,traits.email | password | *Sign up,Back"]);
+    assert_eq!(outline(&body), ["csrf_token,traits.email | password | *The only way < Back"]);
     let form = &body.sections[0].forms[0];
-    assert!(form.buttons[1].skips_checks, "no password is needed to go back");
-    assert_eq!(body.notices, [Notice { class: "error", role: "alert", text: "E-mail: is taken".to_owned(), autofocus: false }]);
+    assert!(form.back.as_ref().unwrap().skips_checks, "no password is needed to go back");
+    assert_eq!(body.notices, [Notice { class: "error", role: "alert", text: "E-mail: Is taken.".to_owned(), autofocus: false }]);
     assert!(body.has_errors);
     assert_eq!(fields(form)[0].hint.as_deref(), Some("At least 8 characters."));
     assert_eq!(form.username.as_deref(), Some("a@example.org"), "for password managers");
@@ -185,7 +263,9 @@ fn traits_stay_with_a_provider_that_is_the_only_way() {
             input("oidc", "provider", "submit", json!({"value": "acme", "label": "Sign up with Acme"})),
         ]),
     );
-    assert_eq!(outline(&body), ["csrf_token | traits.email | *Sign up with Acme"]);
+    assert_eq!(outline(&body), ["csrf_token | traits.email | (A)Sign up with Acme"]);
+    let form = &body.sections[0].forms[0];
+    assert!(form.buttons[0].skips_checks && form.fields().all(|f| !f.required), "the provider may tell it");
 }
 
 #[test]
