@@ -213,6 +213,9 @@ pub enum Detail {
         /// The identity schema that was asked for; `None`: the default one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         schema: Option<String>,
+        /// The organization that was asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        organization: Option<Uuid>,
         /// Whether the traits were accepted and a credential is to be chosen (two-step sign-up).
         #[serde(default)]
         choosing_credential: bool,

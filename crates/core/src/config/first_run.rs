@@ -10,6 +10,7 @@ use portcullis_model::clock::{Rng, random_text};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::file;
 use super::layers::Layers;
 use super::load::Sources;
 use super::serve::is_loopback_host;
@@ -19,6 +20,25 @@ pub const DATA_VARIABLE: &str = "PORTCULLIS_DATA";
 
 /// The identity schema of a first run: an e-mail address and a name.
 pub const IDENTITY_SCHEMA: &str = include_str!("first_run.schema.json");
+
+/// What a configuration file may be called that somebody forgot to name, and what tells it from another program's.
+const USUAL_NAMES: [&str; 3] = ["portcullis", "kratos", "config"];
+const USUAL_KINDS: [&str; 4] = ["yml", "yaml", "json", "toml"];
+const OWN_KEYS: [&str; 3] = ["selfservice", "identity", "dsn"];
+
+/// A configuration file in a folder in which a first run is about to begin: it was most likely meant, and a new database
+/// beside it would look as if every account were lost. `None` where there is none, where a first run has already been, and
+/// where the environment says where the data is. Blocks.
+#[must_use]
+pub fn forgotten_file(sources: &Sources, folder: &Path) -> Option<PathBuf> {
+    let says_where = |(name, _): &(String, String)| name == DATA_VARIABLE || name == "DSN";
+    if !sources.is_first_run() || sources.data_folder().exists() || sources.environment.iter().any(says_where) {
+        return None;
+    }
+    let all = USUAL_NAMES.iter().flat_map(|name| USUAL_KINDS.iter().map(move |kind| folder.join(format!("{name}.{kind}"))));
+    all.filter(|path| path.is_file())
+        .find(|path| file::read(path).is_ok_and(|(keys, _)| OWN_KEYS.iter().any(|key| keys.contains_key(*key))))
+}
 
 /// Secrets made up by the program. They are not shown.
 #[derive(Clone, Serialize, Deserialize)]

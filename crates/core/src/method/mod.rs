@@ -33,6 +33,7 @@ use uuid::Uuid;
 use crate::app::Cx;
 use crate::config::Config;
 use crate::flow::engine::{Change, FlowError, Form, Reply};
+use crate::identity::view::Parts;
 
 pub use challenge::Challenge;
 
@@ -245,6 +246,16 @@ pub struct Proved {
     pub changes: Changes,
     /// What is done besides and may fail without harm: a password hash brought up to date.
     pub best_effort: Changes,
+    /// What of the person the answer shows.
+    pub shown: Parts,
+}
+
+impl Proved {
+    /// Somebody who proved themselves, shown as people see themselves, with nothing done besides.
+    #[must_use]
+    pub fn new(who: IdentityWithCredentials, proof: AuthenticationMethod, changes: Changes) -> Self {
+        Self { who, proof, changes, best_effort: Changes::new(), shown: Parts::PUBLIC }
+    }
 }
 
 /// What a method can do in login.

@@ -112,12 +112,12 @@ impl<'a> SessionView<'a> {
     }
 }
 
-/// A session as the person sees it, with devices, and with the identity or null in its place.
+/// A session as the person sees it, with devices, and with those parts of the identity, or null in its place.
 #[must_use]
-pub fn view(cx: &Cx, shown: &Session, identity: Option<&Identity>) -> Value {
+pub fn view(cx: &Cx, shown: &Session, identity: Option<(&Identity, Parts)>) -> Value {
     let out = session(cx, shown);
     match identity {
-        Some(identity) => out.identity(cx, identity, Parts::PUBLIC).to_value(),
+        Some((identity, parts)) => out.identity(cx, identity, parts).to_value(),
         None => out.to_value(),
     }
 }

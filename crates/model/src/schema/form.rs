@@ -125,7 +125,9 @@ fn typed(leaf: &Leaf, values: &[&str]) -> Option<Value> {
 fn convert(scalar: Scalar, word: &str) -> Value {
     let converted = match scalar {
         Scalar::String => None,
-        Scalar::Integer | Scalar::Number => number(word),
+        // In a form there is no other way to write a whole number than by its value.
+        Scalar::Integer => number(word).map(as_whole),
+        Scalar::Number => number(word),
         Scalar::Boolean => boolean(word),
     };
     converted.unwrap_or_else(|| Value::from(word))
@@ -152,6 +154,16 @@ fn boolean(word: &str) -> Option<Value> {
         "true" | "on" | "1" => Some(Value::Bool(true)),
         "false" | "off" | "0" => Some(Value::Bool(false)),
         _ => None,
+    }
+}
+
+/// 20.0 as 20, as long as it is exact.
+fn as_whole(number: Value) -> Value {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match number.as_f64() {
+        #[expect(clippy::cast_possible_truncation, reason = "the range is looked at")]
+        Some(n) if number.is_f64() && n.fract() == 0.0 && n.abs() <= EXACT => Value::from(n as i64),
+        _ => number,
     }
 }
 

@@ -10,6 +10,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use serde_json::{Map, Value, json};
 
 use super::IdentitySchema;
+use super::leaf::{Leaf, LeafKind, Scalar};
 use super::shape::{Shape, child_node};
 use crate::identity::Via;
 use crate::message::{Message, validation};
@@ -78,6 +79,27 @@ impl IdentitySchema {
         }
         self.check_addresses(traits, &mut found);
         self.in_order(found)
+    }
+
+    /// The whole numbers that are written as fractions, such as 20.0, as mistakes of type: a sign-up refuses them, as
+    /// clients of the API know it. [`Self::validate_traits`] judges by value and lets them pass.
+    #[must_use]
+    pub fn whole_numbers_as_fractions(&self, traits: &Value) -> Vec<Problem> {
+        let is_fraction = |value: &Value| value.as_f64().is_some_and(|n| value.is_f64() && n.fract() == 0.0);
+        let wrong = self.leaves.iter().filter(|leaf| {
+            let value = leaf.path.iter().try_fold(traits, |value, step| value.get(step));
+            match (&leaf.kind, value) {
+                (LeafKind::One(Scalar::Integer), Some(value)) => is_fraction(value),
+                (LeafKind::List(Scalar::Integer), Some(Value::Array(items))) => items.iter().any(is_fraction),
+                _ => false,
+            }
+        });
+        let problem = |leaf: &Leaf| Problem {
+            node: leaf.name.clone(),
+            unknown_field: false,
+            message: validation::wrong_type(&["integer"], "number"),
+        };
+        wrong.map(problem).collect()
     }
 
     /// The same for people who run the service: a sentence per mistake, with its place.

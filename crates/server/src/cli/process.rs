@@ -1,5 +1,6 @@
 //! What commands that run until they are told to stop have in common.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +37,13 @@ pub(super) fn surroundings(jsonnet: jsonnet::Settings, relax_native_check: bool)
 pub(super) fn secrets(sources: &Sources) -> Result<MadeSecrets, Failure> {
     if !sources.is_first_run() {
         return Ok(MadeSecrets::for_this_process(&OsRng));
+    }
+    if let Some(file) = first_run::forgotten_file(sources, Path::new("")) {
+        let file = file.display();
+        return Err(Failure::Said(format!(
+            "{file} is here, but was not named: start with -c {file}. A first run, which takes no file and makes up dsn, \
+             identity.schemas and selfservice.default_browser_return_url, begins in a folder without one"
+        )));
     }
     let folder = sources.data_folder();
     app::make_private_folder(&folder)

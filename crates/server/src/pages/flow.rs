@@ -198,7 +198,12 @@ async fn show(cx: &Cx, kind: FlowKind, shown: &Shown) -> Response {
     if by_provider {
         links.push(Link { before: Some(texts::OTHER_WAY), href: begin_again(cx, kind, shown), text: texts::START_AGAIN });
     }
+    let offers_nothing = kind == FlowKind::Registration && shown.ui.nodes.is_empty();
+    if offers_nothing {
+        links.insert(0, Link { before: None, href: begin_again(cx, kind, shown), text: texts::SIGN_UP_ALONE });
+    }
     let lead = match kind {
+        FlowKind::Registration if offers_nothing => Some(texts::NOT_FOR_ORGANIZATION),
         FlowKind::Registration if by_provider => Some(texts::COMPLETE).filter(|_| has_fields(&body)),
         FlowKind::Registration if is_of_providers(&body) && has_fields(&body) => Some(texts::PROVIDER_FILLS),
         _ => texts::lead(kind, shown.state),

@@ -251,6 +251,10 @@ pub(super) const COMPLETE: &str = "Almost done. Please complete your details, an
 pub(super) const PROVIDER_FILLS: &str = "What you leave empty here is taken from the account that you choose.";
 /// Before the link to all ways of signing up, where one was chosen.
 pub(super) const OTHER_WAY: &str = "Rather another way?";
+/// Where somebody is to sign up for an organization, and nothing here is made for it.
+pub(super) const NOT_FOR_ORGANIZATION: &str = "There is no way to sign up for this organization here.";
+/// Link to all ways of signing up, from there.
+pub(super) const SIGN_UP_ALONE: &str = "Sign up without it";
 /// Before the link that ends the session, where somebody is asked for more proof.
 pub(super) const NOT_YOU: &str = "Not you?";
 /// Link to where the flow was to lead.

@@ -536,3 +536,17 @@ async fn whoever_confirms_that_it_is_them_need_not_type_their_name() {
     assert!(field.contains(r#"value="ada@example.org""#) && !field.contains("autofocus"), "{field}");
     assert!(between(&page, r#"name="password""#, ">").contains("autofocus"), "{page}");
 }
+
+#[tokio::test]
+async fn a_sign_up_for_an_organization_leads_to_one_without() {
+    let app = TestApp::with(built_in()).await;
+    let mut browser = Browser::new(&app);
+    let asked = "organization=6a2b0c1e-2222-4333-8444-555566667777&return_to=http://127.0.0.1:4455/after";
+    let page = html(&visit(&mut browser, &format!("/self-service/registration/browser?{asked}")).await);
+    assert!(page.contains("no way to sign up for this organization"), "{page}");
+    assert!(!page.contains("<form"), "{page}");
+    let (before, _) = page.split_once("Sign up without it").unwrap();
+    let next = before.rsplit_once("href=\"").unwrap().1.split('"').next().unwrap().replace("&amp;", "&");
+    let page = html(&visit(&mut browser, &next).await);
+    assert!(page.contains("traits.email"), "{page}");
+}

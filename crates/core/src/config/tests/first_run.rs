@@ -1,10 +1,12 @@
 //! The configuration of a server that was given none.
 
+use std::path::Path;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 
-use super::super::first_run::{MadeSecrets, SecretsError, secrets};
+use super::super::first_run::{MadeSecrets, SecretsError, forgotten_file, secrets};
 use super::super::hashers::CipherAlgorithm;
 use super::super::{Loaded, load};
 use super::{Counting, Folder, least, sources};
@@ -52,6 +54,24 @@ fn the_environment_still_counts() {
         let c = first_run(&[reachable]).config;
         assert!(c.session_cookie().secure && c.csrf_cookie().secure, "{reachable:?}");
     }
+}
+
+#[test]
+fn a_file_that_was_not_named_is_found() {
+    let folder = Folder::new();
+    let data = folder.path("data").display().to_string();
+    let forgotten = |files: &[&Path], environment: &[(&str, &str)]| {
+        forgotten_file(&sources(files, environment), &folder.path("")).map(|f| f.file_name().unwrap().to_owned())
+    };
+    assert_eq!(forgotten(&[], &[]), None, "an empty folder");
+    folder.write("config.json", r#"{"name": "of another program"}"#);
+    folder.write("config.yaml", "a: [");
+    assert_eq!(forgotten(&[], &[]), None, "other programs' files");
+    let named = folder.write("kratos.yml", "selfservice: {}");
+    assert_eq!(forgotten(&[], &[]), Some("kratos.yml".into()));
+    assert_eq!(forgotten(&[&named], &[]), None, "it was named");
+    assert_eq!(forgotten(&[], &[("DSN", "memory")]), None);
+    assert_eq!(forgotten(&[], &[("PORTCULLIS_DATA", &data)]), None);
 }
 
 #[test]

@@ -119,8 +119,8 @@ pub fn body(flow: &Flow, shown: Shown) -> Value {
                 out.insert("identity_schema".into(), json!(schema));
             }
         }
-        Detail::Registration { schema, .. } => {
-            out.insert("organization_id".into(), Value::Null);
+        Detail::Registration { schema, organization, .. } => {
+            out.insert("organization_id".into(), json!(organization));
             if let Some(schema) = schema {
                 out.insert("identity_schema".into(), json!(schema));
             }

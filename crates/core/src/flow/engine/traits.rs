@@ -23,7 +23,7 @@ pub fn trait_group(cx: &Cx) -> Group {
 /// [`FlowError::Invalid`] with every fault, and those of `notes` with them.
 pub fn judged_traits(cx: &Cx, schema: &IdentitySchema, mut traits: Value, mut notes: Notes) -> Result<Value, FlowError> {
     schema.fill_absent_objects(&mut traits);
-    for problem in schema.validate_traits(&traits) {
+    for problem in schema.validate_traits(&traits).into_iter().chain(schema.whole_numbers_as_fractions(&traits)) {
         notes.tell_at(&problem.node, problem.message);
         // A fault without a node of its own gets one, named like the object that holds it.
         if let Some(note) = notes.nodes.get_mut(&problem.node) {

@@ -21,7 +21,7 @@ use crate::session;
 /// Makes or raises the session of whoever proved themselves.
 pub(super) async fn conclude(submit: &mut Submit<'_>, method: &str, proved: Proved) -> Result<Reply, FlowError> {
     let cx = submit.cx;
-    let Proved { mut who, proof, changes: mut guards, best_effort } = proved;
+    let Proved { mut who, proof, changes: mut guards, best_effort, shown } = proved;
     let before = who.clone();
     submit.loaded.flow.active = Some(method.to_owned());
     submit.loaded.flow.notes.forget_typed("identifier");
@@ -122,7 +122,7 @@ pub(super) async fn conclude(submit: &mut Submit<'_>, method: &str, proved: Prov
         return Ok(Reply::see_other(callback::to_app(cx, flow.return_to.as_deref(), "code", &code)));
     }
     if flow.is_native() {
-        let identity = (!wants_more).then_some(&who.identity);
+        let identity = (!wants_more).then_some((&who.identity, shown));
         let continue_with = if pending.continue_with.is_empty() { Value::Null } else { json!(pending.continue_with) };
         return Ok(Reply::json(
             200,
@@ -160,7 +160,7 @@ pub(super) async fn conclude(submit: &mut Submit<'_>, method: &str, proved: Prov
             continue_with.extend(pending.continue_with);
             Reply::json(
                 200,
-                json!({ "session": session::view(cx, &session, Some(&who.identity)), "continue_with": continue_with }),
+                json!({ "session": session::view(cx, &session, Some((&who.identity, shown))), "continue_with": continue_with }),
             )
         } else {
             Reply::see_other(verification.unwrap_or(destination))

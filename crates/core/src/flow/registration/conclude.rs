@@ -15,7 +15,7 @@ use crate::courier;
 use crate::crypto::tokens::CsrfSecret;
 use crate::flow::engine::{self, After, CookieChange, FlowError, Owed, Pending, Reply, return_to};
 use crate::flow::verification;
-use crate::identity;
+use crate::identity::{self, view::Parts};
 use crate::method::Registrant;
 use crate::oauth2;
 use crate::session;
@@ -194,7 +194,7 @@ fn answer(
         }
         continue_with.extend(pending.continue_with.iter().cloned());
         if pending.issue_session {
-            body.insert("session".into(), session::view(cx, &new.session, Some(&who.identity)));
+            body.insert("session".into(), session::view(cx, &new.session, Some((&who.identity, Parts::PUBLIC))));
             if flow.is_native() {
                 body.insert("session_token".into(), new.token.expose().into());
                 continue_with.push(json!({ "action": "set_ory_session_token", "ory_session_token": new.token.expose() }));

@@ -14,6 +14,7 @@ use portcullis_model::schema::IdentitySchema;
 use portcullis_model::ui::{Ui, order};
 use portcullis_store::Changes;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::callback::{self, Traveller};
 use super::engine::{self, FlowError, Form, Loaded, Reply, Shown, Unreadable, answer_error, csrf, return_to};
@@ -45,7 +46,8 @@ async fn try_begin(cx: &Cx, flow_type: FlowType) -> Result<Reply, ApiError> {
     let asked = oauth2::asked(cx).await?.filter(|_| flow_type == FlowType::Browser);
     let schema_id = engine::requested_schema(cx)?;
     enabled(cx)?;
-    let detail = Detail::Registration { schema: schema_id, choosing_credential: false };
+    let organization = cx.request.parameter("organization").and_then(|text| Uuid::parse_str(text).ok());
+    let detail = Detail::Registration { schema: schema_id, organization, choosing_credential: false };
     let mut flow = engine::new_flow(cx, flow_type, FlowState::ChooseMethod, detail, return_to);
     flow.login_challenge = asked.as_ref().map(|asked| asked.challenge.clone());
     let exchange_code = engine::exchange_code(cx, &mut flow);
@@ -178,7 +180,7 @@ pub(super) async fn instead_of_login(
         Detail::Login { schema, .. } => schema.clone(),
         _ => None,
     };
-    let detail = Detail::Registration { schema: schema_id, choosing_credential: false };
+    let detail = Detail::Registration { schema: schema_id, organization: None, choosing_credential: false };
     let mut flow = engine::in_place_of(cx, old, method.id(), detail);
     let schema = schema_of(cx, &flow).map_err(FlowError::api)?;
     let judged = registration.resume(cx, &schema, &mut flow).await;
@@ -402,6 +404,10 @@ fn method_of<'a>(cx: &'a Cx, form: &Form) -> Result<&'a dyn Method, FlowError> {
 async fn shown(cx: &Cx, flow: &mut Flow) -> Result<Shown, FlowError> {
     let schema = schema_of(cx, flow).map_err(FlowError::api)?;
     let mut ui = engine::ui_for(cx, flow);
+    if offers_nothing(flow) {
+        ui.nodes.clear();
+        return Ok(Shown::plain(ui));
+    }
     ui.nodes.extend(portcullis_model::schema::trait_nodes(&schema, engine::trait_group(cx), &Value::Null));
     if let Some(arranged) = populate_waiting(cx, flow, &mut ui).await? {
         two_steps::decorate_waiting(style(cx), &mut ui);
@@ -449,6 +455,12 @@ async fn populate_waiting(cx: &Cx, flow: &Flow, ui: &mut Ui) -> Result<Option<Ar
         Some(registration) => registration.populate_waiting(cx, flow, ui).await,
         None => Ok(None),
     }
+}
+
+/// Whether a flow is for the people of an organization, and nobody chose a method by themselves: methods here are not made
+/// for organizations, so the form has none of them, as clients know it.
+fn offers_nothing(flow: &Flow) -> bool {
+    matches!(flow.detail, Detail::Registration { organization: Some(_), .. }) && flow.notes == Notes::default()
 }
 
 fn style(cx: &Cx) -> RegistrationStyle {

@@ -19,9 +19,11 @@ use uuid::Uuid;
 
 use super::callback::{self, Traveller};
 use super::engine::{
-    self, Carrier, Change, FlowError, Form, Loaded, Parked, Reply, Shown, Unreadable, answer_error, csrf, return_to, store_error,
+    self, Carrier, Change, CookieChange, CsrfCookie, FlowError, Form, Loaded, Parked, Reply, Shown, Unreadable, answer_error,
+    csrf, return_to, store_error,
 };
 use crate::app::Cx;
+use crate::crypto::tokens::CsrfSecret;
 use crate::identity;
 use crate::method::{Journey, Method, SettingsOutcome, Standing};
 use crate::session::{self, Current};
@@ -94,7 +96,15 @@ async fn try_fetch(cx: &Cx) -> Result<Reply, ApiError> {
         }
         loaded = engine::load_by_parameter(cx, FlowKind::Settings, "id").await?;
     };
-    Ok(Reply::json(200, engine::body(&loaded.flow, shown)))
+    let reply = Reply::json(200, engine::body(&loaded.flow, shown));
+    Ok(if gets_cookie(cx, &loaded.flow) { reply.cookie(CookieChange::SetCsrf(CsrfSecret::new(cx.rng()))) } else { reply })
+}
+
+/// Whether a fetch gives the anti-CSRF cookie. Native clients get none, since their submits are refused with it; only where
+/// that is not looked at, on a developer's machine, whoever was recovered is given it, as clients know it.
+fn gets_cookie(cx: &Cx, flow: &Flow) -> bool {
+    let was_recovered = || flow.request_url.starts_with(&cx.public_url("/self-service/recovery"));
+    cx.app.relax_native_check && flow.is_native() && was_recovered() && !matches!(cx.request.csrf_cookie, CsrfCookie::Secret(_))
 }
 
 /// The method whose submit a flow's messages are about, for a page that shows them where they belong. `None` if nothing was
@@ -150,6 +160,7 @@ async fn try_submit(cx: &Cx) -> Result<Reply, ApiError> {
         Err(error) => return Ok(failed(error).await),
     };
     let mut submit = Submit { cx, current, loaded, who, transient_payload: None, came_back: false };
+    submit.begin_again();
     let judged = submit.judge().await;
     Ok(submit.answer(judged).await)
 }
@@ -194,6 +205,18 @@ struct Submit<'a> {
 }
 
 impl Submit<'_> {
+    /// A flow that has done its work begins again with the submit that uses it anew: `request_url` says so, as clients know
+    /// it, and goes on to lead where the flow leads.
+    fn begin_again(&mut self) {
+        let flow = &mut self.loaded.flow;
+        if flow.state == FlowState::Success {
+            flow.request_url = match &flow.return_to {
+                Some(return_to) => engine::with_parameter(&self.cx.request.url, "return_to", return_to),
+                None => self.cx.request.url.clone(),
+            };
+        }
+    }
+
     /// Reads the form, finds its method, and has it judged.
     async fn judge(&mut self) -> Result<Reply, FlowError> {
         let cx = self.cx;

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::app::Cx;
 use crate::flow::engine::{self, After, Before, Shown};
-use crate::identity;
+use crate::identity::{self, view::Parts};
 use crate::outbound::told_headers;
 use crate::session;
 
@@ -14,7 +14,7 @@ use crate::session;
 pub(super) fn before(cx: &Cx, before: &Before<'_>) -> Value {
     let mut ctx = request(cx, plain_form(before.form.clone()));
     if let Some(current) = before.session {
-        ctx.insert("session".into(), session::view(cx, &current.session, Some(&current.identity)));
+        ctx.insert("session".into(), session::view(cx, &current.session, Some((&current.identity, Parts::PUBLIC))));
     }
     Value::Object(ctx)
 }
@@ -40,7 +40,7 @@ pub(super) fn after(cx: &Cx, after: &After<'_>, saved: bool) -> Value {
     }
     ctx.insert("identity".into(), who);
     if let (Some(session), FlowKind::Login | FlowKind::Settings) = (after.session, kind) {
-        ctx.insert("session".into(), session::view(cx, session, Some(&after.who.identity)));
+        ctx.insert("session".into(), session::view(cx, session, Some((&after.who.identity, Parts::PUBLIC))));
     }
     Value::Object(ctx)
 }

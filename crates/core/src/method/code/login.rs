@@ -356,7 +356,7 @@ fn proved(cx: &Cx, mut who: IdentityWithCredentials, code: NewCode, level: Aal) 
         who.identity.version += 1;
     }
     let proof = AuthenticationMethod::new(ID, level, cx.now).by_holder_of(address::mailbox(cx, code.via, &code.address));
-    Proved { who, proof, changes, best_effort: Changes::new() }
+    Proved::new(who, proof, changes)
 }
 
 /// What is told where neither identifier nor address was sent. A form without the field gets one.

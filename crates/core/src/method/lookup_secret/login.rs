@@ -73,6 +73,6 @@ impl LoginMethod for LookupSecret {
         second_factor::spend(cx, &mut changes, &mut who, CredentialType::LookupSecret, new);
         guess.right(cx, &mut changes);
         let proof = AuthenticationMethod::new(ID, Aal::Aal2, cx.now);
-        Ok(LoginOutcome::Proved(Box::new(Proved { who, proof, changes, best_effort: Changes::new() })))
+        Ok(LoginOutcome::Proved(Box::new(Proved::new(who, proof, changes))))
     }
 }

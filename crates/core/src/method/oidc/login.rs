@@ -98,7 +98,7 @@ impl LoginMethod for Oidc {
             memory.keep(flow);
         }
         let proof = links::proof(cx, from, &arrived);
-        Ok(LoginOutcome::Proved(Box::new(Proved { who, proof, changes: Changes::new(), best_effort: Changes::new() })))
+        Ok(LoginOutcome::Proved(Box::new(Proved::new(who, proof, Changes::new()))))
     }
 
     fn settle(

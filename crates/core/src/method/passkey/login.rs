@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::credential::identifier;
 use crate::credential::webauthn::{self, Answer, Key, Pending, Refused, Trigger, hidden};
 use crate::flow::engine::{Field, FlowError, Form, json_type};
+use crate::identity::view::Parts;
 use crate::method::{LoginMethod, LoginOutcome, LoginStage, Proved};
 
 #[async_trait]
@@ -88,7 +89,9 @@ impl LoginMethod for Passkey {
         let mut changes = Changes::new();
         webauthn::use_key(cx, &mut changes, flow, &mut who, kind, &answer.id, &used).await?;
         let proof = AuthenticationMethod::new(ID, Aal::Aal1, cx.now);
-        Ok(LoginOutcome::Proved(Box::new(Proved { who, proof, changes, best_effort: Changes::new() })))
+        // Whoever signs in with a security key is shown without addresses, as clients know it.
+        let shown = if kind == KIND { Parts::PUBLIC } else { Parts::PUBLIC_BRIEF };
+        Ok(LoginOutcome::Proved(Box::new(Proved { shown, ..Proved::new(who, proof, changes) })))
     }
 }
 

@@ -99,7 +99,7 @@ impl LoginMethod for Password {
             let mut changes = Changes::new();
             let who = migrate::keep(cx, &mut changes, who, password).await?;
             guess.right(cx, &mut changes);
-            return Ok(LoginOutcome::Proved(Box::new(Proved { who, proof, changes, best_effort: Changes::new() })));
+            return Ok(LoginOutcome::Proved(Box::new(Proved::new(who, proof, changes))));
         }
         let hash = credential.and_then(hash_of);
         let (Some(who), Some(hash)) = (&found, hash) else {
@@ -130,6 +130,6 @@ impl LoginMethod for Password {
         let who = who.clone();
         let mut changes = Changes::new();
         guess.right(cx, &mut changes);
-        Ok(LoginOutcome::Proved(Box::new(Proved { who, proof, changes, best_effort })))
+        Ok(LoginOutcome::Proved(Box::new(Proved { best_effort, ..Proved::new(who, proof, changes) })))
     }
 }

@@ -82,6 +82,6 @@ impl LoginMethod for Totp {
         second_factor::spend(cx, &mut changes, &mut who, CredentialType::Totp, config(&sealed_url, step));
         guess.right(cx, &mut changes);
         let proof = AuthenticationMethod::new(ID, Aal::Aal2, cx.now);
-        Ok(LoginOutcome::Proved(Box::new(Proved { who, proof, changes, best_effort: Changes::new() })))
+        Ok(LoginOutcome::Proved(Box::new(Proved::new(who, proof, changes))))
     }
 }

@@ -128,7 +128,7 @@ impl LoginMethod for WebAuthn {
         let mut changes = Changes::new();
         webauthn::use_key(cx, &mut changes, flow, &mut who, KIND, &answer.id, &used).await?;
         let proof = AuthenticationMethod::new(ID, level(cx.config()), cx.now);
-        Ok(LoginOutcome::Proved(Box::new(Proved { who, proof, changes, best_effort: Changes::new() })))
+        Ok(LoginOutcome::Proved(Box::new(Proved::new(who, proof, changes))))
     }
 }
 

@@ -25,7 +25,7 @@ const TOGETHER: usize = 1000;
 
 /// How many of them are committed together. The more there are, the more often several of them lie on one page of an index by
 /// address, which is then written once.
-const COMMITTED_TOGETHER: usize = 2000;
+const COMMITTED_TOGETHER: usize = 8000;
 
 /// How many of them may have passwords in clear, which the server has to hash: a fifth of what it takes in one request.
 const CLEAR_TOGETHER: usize = 40;

@@ -19,7 +19,7 @@ pub(crate) use mark::Mark;
 
 use portcullis_model::message::{Message, MessageType};
 use portcullis_model::ui::{Attributes, Group, ImageAttributes, InputAttributes, InputType, Node, TextAttributes};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::texts;
@@ -36,11 +36,16 @@ const SECRETS: [u32; 2] = [1_050_006, 1_050_009];
 pub(super) struct Ui {
     /// Where the form goes.
     pub action: String,
-    /// Its parts.
+    /// Its parts; null where there are none.
+    #[serde(deserialize_with = "none_if_null")]
     pub nodes: Vec<Node>,
     /// Messages about the form as a whole.
     #[serde(default)]
     pub messages: Vec<Message>,
+}
+
+fn none_if_null<'de, D: Deserializer<'de>>(nodes: D) -> Result<Vec<Node>, D::Error> {
+    Option::deserialize(nodes).map(Option::unwrap_or_default)
 }
 
 /// How the parts of a flow become forms.

@@ -44,6 +44,25 @@ async fn a_passkey_signs_up_and_in_and_may_not_be_the_last_to_go() {
 }
 
 #[tokio::test]
+async fn a_security_key_answers_for_a_passkey_and_shows_no_addresses() {
+    let app = TestApp::with(keys(true)).await;
+    let (mut passkey, mut key) = (SecurityKey::new(), SecurityKey::new());
+    let mut spa = sign_up(&app, &mut passkey, &ada()).await;
+    assert_eq!(key.add(&mut spa, "key").await.status, 200);
+    for (used, is_shown) in [(&mut passkey, true), (&mut key, false)] {
+        let mut other = Spa::new(&app);
+        let answer = used.sign_in(&mut other).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let identity = answer.json()["session"]["identity"].clone();
+        assert_eq!(identity["traits"]["email"], json!(ada().email));
+        assert_eq!(identity.get("recovery_addresses").is_some(), is_shown);
+        assert_eq!(identity.get("verifiable_addresses").is_some(), is_shown);
+        let seen = other.get("/sessions/whoami").await.json();
+        assert!(seen["identity"].get("verifiable_addresses").is_some(), "asked for, they are there");
+    }
+}
+
+#[tokio::test]
 async fn of_the_last_two_ways_in_one_stays_when_both_are_removed_at_once() {
     let app = TestApp::with(keys(true)).await;
     let (mut first, mut second) = (SecurityKey::new(), SecurityKey::new());

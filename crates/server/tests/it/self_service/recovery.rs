@@ -124,6 +124,7 @@ async fn an_app_gets_a_token_and_a_settings_flow_of_its_own() {
     native.token = list[0]["ory_session_token"].as_str().map(str::to_owned);
     let settings = native.flow("settings", list[1]["flow"]["id"].as_str().unwrap()).await;
     assert_eq!((settings.status, settings.json()["type"].clone()), (200, json!("api")));
+    assert!(settings.cookies().is_empty(), "with a cookie its submits would be refused: {settings:?}");
 }
 
 #[tokio::test]

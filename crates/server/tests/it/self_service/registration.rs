@@ -1,8 +1,10 @@
 //! Signing up.
 
-use serde_json::json;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
 
-use crate::support::{Browser, Form, Native, Person, Spa, TestApp, UI};
+use crate::support::{Admin, Browser, Form, Native, Person, Spa, TestApp, UI};
 
 const BEGIN: &str = "/self-service/registration/browser";
 
@@ -88,6 +90,55 @@ async fn all_faults_are_told_at_once() {
     }
     let kept = native.flow("registration", &form.id).await;
     assert_eq!(kept.field("traits.email"), Some(json!("ada@example.org")), "what was typed stays");
+}
+
+#[tokio::test]
+async fn a_whole_number_is_written_as_one() {
+    let age = json!({ "type": "integer" });
+    let (email, identifier) = (json!({ "type": "string", "format": "email" }), json!({ "password": { "identifier": true } }));
+    let mut traits =
+        json!({ "email": email, "age": age, "years": { "type": "array", "items": age }, "ratio": { "type": "number" } });
+    traits["email"]["ory.sh/kratos"] = json!({ "credentials": identifier });
+    let schema = json!({ "properties": { "traits": { "type": "object", "properties": traits } } }).to_string();
+    let url = format!("base64://{}", BASE64_STANDARD.encode(schema));
+    let app = TestApp::with(json!({ "identity": { "schemas": [{ "id": "default", "url": url }] } })).await;
+    let native = Native::new(&app);
+    let form = native.open("registration").await;
+    let submit = async |traits: Value| {
+        let fields = json!({ "method": "password", "password": "heron-Qx7-58-lantern", "traits": traits });
+        native.submit(&form, fields).await
+    };
+    for (traits, node) in [(json!({ "age": 20.0 }), "traits.age"), (json!({ "years": [1, 2.0] }), "traits.years")] {
+        let answer = submit(traits).await;
+        assert_eq!((answer.status, answer.told_at(node)), (400, vec![4_000_026]), "{answer:?}");
+    }
+    let done = submit(json!({ "email": "ada@example.org", "age": 20, "years": [1, 2], "ratio": 1.0 })).await;
+    assert_eq!(done.status, 200, "{done:?}");
+
+    // What a person types is a text, and is read for its value.
+    let mut browser = Browser::new(&app);
+    let form = browser.open("registration").await;
+    let typed = [("traits.email", "grace@example.org"), ("traits.age", "20.0"), ("traits.years", "1")];
+    let fields = [("method", "password"), ("password", "heron-Qx7-58-lantern")];
+    browser.submit(&form, &[&typed[..], &fields].concat()).await;
+    let who = Admin::new(&app).get("/admin/identities?credentials_identifier=grace@example.org").await.json();
+    assert_eq!(who[0]["traits"], json!({ "email": "grace@example.org", "age": 20, "years": [1] }));
+}
+
+#[tokio::test]
+async fn an_organization_is_kept_and_offered_no_method() {
+    let app = TestApp::new().await;
+    let organization = "6a2b0c1e-2222-4333-8444-555566667777";
+    for (asked, kept) in [(organization, json!(organization)), ("not-an-id", json!(null)), ("", json!(null))] {
+        let mut spa = Spa::new(&app);
+        let begun = spa.get(&format!("{BEGIN}?organization={asked}")).await;
+        let fetched = spa.flow("registration", begun.json()["id"].as_str().unwrap()).await;
+        for shown in [begun, fetched] {
+            let shown = shown.json();
+            assert_eq!(shown["organization_id"], kept, "{asked}");
+            assert_eq!(shown["ui"]["nodes"].is_null(), !kept.is_null(), "{asked}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -68,6 +68,30 @@ async fn line_22_the_action_names_its_own_flow_and_return_to_stays() {
 }
 
 #[tokio::test]
+async fn a_form_that_is_used_once_more_begins_at_that_submit() {
+    let app = TestApp::new().await;
+    let ada = Person::named("ada");
+    let mut spa = Spa::new(&app);
+    spa.sign_up(&ada).await;
+    let own = "http://127.0.0.1:4433/self-service/settings";
+    for (query, kept) in
+        [("", ""), ("?return_to=http://127.0.0.1:4455/after", "&return_to=http%3A%2F%2F127.0.0.1%3A4455%2Fafter")]
+    {
+        let form = spa.get(&format!("/self-service/settings/browser{query}")).await;
+        let begun_at = form.json()["request_url"].clone();
+        let form = Form::of(&form);
+        let mut submit =
+            async |email: &str| spa.submit(&form, profile(json!({ "email": email }))).await.json()["request_url"].clone();
+        assert_eq!(submit("nobody").await, begun_at, "nothing was done yet");
+        assert_eq!(submit(&ada.email).await, begun_at);
+        let again = format!("{own}?flow={}{kept}", form.id);
+        for email in ["nobody", &ada.email] {
+            assert_eq!(submit(email).await, again.as_str());
+        }
+    }
+}
+
+#[tokio::test]
 async fn line_23_the_order_of_nodes_is_stable() {
     let app = TestApp::new().await;
     let (mut spa, first) = signed_up(&app, &Person::named("ada")).await;
