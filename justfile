@@ -100,6 +100,10 @@ connections *args:
 grown *args:
     tests/load/grown.py --server 'target/dist/portcullis serve -c {config}' {{ args }}
 
+# How fast 100,000 identities are imported, and what listing and look-up cost afterwards (needs python3)
+imports *args:
+    tests/load/imports.py --server 'target/dist/portcullis serve -c {config}' --program target/dist/portcullis {{ args }}
+
 # Kills the server at random moments on SQLite, then on PostgreSQL, then PostgreSQL itself (needs python3, PostgreSQL)
 kills rounds="100" seed="1":
     cargo build --locked -p portcullis

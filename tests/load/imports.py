@@ -5,7 +5,7 @@
   tests/load/imports.py --server '...' --program target/dist/portcullis --people 1000000
 
 First 1,000 people come by the admin API, and listing and look-up are measured; then the rest, in batches of 1,000 by one client,
-and they are measured again. Addresses come in no order, as real ones do. With `--program` the same people are then exported to
+and they are measured again. Addresses come in no order, as real ones do; with `--in-order` each after the one before. With `--program` the same people are then exported to
 a file of lines, and imported from there straight into a new database. Bodies are written before the clock starts, and the clock
 stops when the last one is answered. Exit status 1 if any answer is wrong.
 """
@@ -25,8 +25,10 @@ TOGETHER = 1000
 FEW = 1000
 
 
-def addresses(count):
-    """Addresses in no order, the same ones each time."""
+def addresses(count, in_order=False):
+    """Addresses in no order, the same ones each time, or in order."""
+    if in_order:
+        return [f"{n:09}@example.org" for n in range(count)]
     chance = random.Random(1)
     return [f"{chance.getrandbits(40):010x}-{n}@example.org" for n in range(count)]
 
@@ -130,9 +132,10 @@ def main():
     parser.add_argument("--server", required=True, help="command; {config} is replaced by a configuration file's path")
     parser.add_argument("--program", help="the program, for what its command line does")
     parser.add_argument("--people", type=int, default=100_000)
+    parser.add_argument("--in-order", action="store_true", help="addresses in order")
     parser.add_argument("--seconds", type=float, default=3, help="for each question")
     args = parser.parse_args()
-    emails = addresses(args.people)
+    emails = addresses(args.people, args.in_order)
     wrong = 0
     with Folder() as folder, Server(args.server, folder) as server:
         server.start()

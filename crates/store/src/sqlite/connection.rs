@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, Error, ErrorCode, OpenFlags, ToSql, ffi};
+use rusqlite::{CachedStatement, Connection, Error, ErrorCode, OpenFlags, Statement, ToSql, ffi};
 
+use crate::dialect::Dialect;
 use crate::failure::{Constraint, OWNER_GONE, StoreError};
 use crate::value::{Row, Value};
 
@@ -100,23 +101,57 @@ impl ToSql for Value {
     }
 }
 
-fn bound<'c>(connection: &'c Connection, sql: &str, args: &[Value]) -> rusqlite::Result<CachedStatement<'c>> {
-    let mut statement = connection.prepare_cached(sql)?;
-    for (place, arg) in args.iter().enumerate() {
-        statement.raw_bind_parameter(place + 1, arg)?;
-    }
-    Ok(statement)
-}
-
-/// Runs a statement that gives no rows, and tells how many it touched.
-pub(super) fn execute(connection: &Connection, sql: &str, args: &[Value]) -> rusqlite::Result<u64> {
-    let touched = bound(connection, sql, args)?.raw_execute()?;
-    Ok(u64::try_from(touched).unwrap_or(u64::MAX))
+/// Sets the arguments of a statement.
+pub(super) fn bind<'a>(statement: &mut Statement<'_>, args: impl IntoIterator<Item = &'a Value>) -> rusqlite::Result<()> {
+    args.into_iter().enumerate().try_for_each(|(place, arg)| statement.raw_bind_parameter(place + 1, arg))
 }
 
 /// Runs a statement that gives rows.
 pub(super) fn query(connection: &Connection, sql: &str, args: &[Value]) -> rusqlite::Result<Vec<Row>> {
-    let mut statement = bound(connection, sql, args)?;
+    rows_of(&mut *connection.prepare_cached(sql)?, args)
+}
+
+/// The statements of a group of changes. Each is looked up once: its text is longer than most of what it writes, and reading
+/// that again and again would be a good part of an import's work.
+pub(super) struct Statements<'c> {
+    connection: &'c Connection,
+    dialect: &'c Dialect,
+    /// By the place of the text. There are few, so they are looked through.
+    ready: Vec<(&'static str, CachedStatement<'c>)>,
+}
+
+impl<'c> Statements<'c> {
+    pub(super) fn new(connection: &'c Connection, dialect: &'c Dialect) -> Self {
+        Self { connection, dialect, ready: Vec::new() }
+    }
+
+    fn of(&mut self, sql: &'static str) -> rusqlite::Result<&mut Statement<'c>> {
+        let known = self.ready.iter().position(|(text, _)| std::ptr::eq(*text, sql));
+        let place = match known {
+            Some(place) => place,
+            None => {
+                self.ready.push((sql, self.connection.prepare_cached(&self.dialect.text(sql))?));
+                self.ready.len() - 1
+            }
+        };
+        Ok(&mut self.ready[place].1)
+    }
+
+    /// Runs one that gives no rows, and tells how many it touched.
+    pub(super) fn execute(&mut self, sql: &'static str, args: &[Value]) -> rusqlite::Result<u64> {
+        let statement = self.of(sql)?;
+        bind(statement, args)?;
+        Ok(u64::try_from(statement.raw_execute()?).unwrap_or(u64::MAX))
+    }
+
+    /// Runs one that gives rows.
+    pub(super) fn query(&mut self, sql: &'static str, args: &[Value]) -> rusqlite::Result<Vec<Row>> {
+        rows_of(self.of(sql)?, args)
+    }
+}
+
+fn rows_of(statement: &mut Statement<'_>, args: &[Value]) -> rusqlite::Result<Vec<Row>> {
+    bind(statement, args)?;
     let columns = statement.column_count();
     let mut rows = statement.raw_query();
     let mut out = Vec::new();

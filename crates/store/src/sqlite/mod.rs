@@ -11,6 +11,7 @@ pub(crate) mod damage;
 mod folder;
 #[cfg(test)]
 mod full_tests;
+mod inserts;
 mod readers;
 mod writer;
 

@@ -1,7 +1,7 @@
 //! The writer: one thread that takes all changes that wait, commits them together, and only then answers.
 //!
 //! One member of a group that fails leaves the others alone: the group is then undone and run again, each member in a
-//! savepoint of its own. What hits the database as a whole (busy, full, broken) undoes the group and is everybody's answer.
+//! savepoint of its own. A large group of new rows is written table by table (see [`Inserts`]). What hits the database as a whole (busy, full, broken) undoes the group and is everybody's answer.
 //! A group is as durable as its most demanding member. With many writers waiting, one synced commit serves all of them.
 
 use std::sync::Arc;
@@ -14,7 +14,8 @@ use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 
 use super::checkpoint::{self, MOVE_BULK_FROM, MOVE_FROM, checkpoint};
-use super::connection::{BULK_CACHE, Place, WRITER_CACHE, execute, failure, query};
+use super::connection::{BULK_CACHE, Place, Statements, WRITER_CACHE, failure, query};
+use super::inserts::Inserts;
 use crate::changes::{Changes, Committed, Durability};
 use crate::dialect::Dialect;
 use crate::failure::StoreError;
@@ -34,7 +35,8 @@ const BULK_REST: Duration = Duration::from_secs(5);
 const START_OVER_WAIT: Duration = Duration::from_millis(20);
 
 type Work = Box<dyn FnOnce(&mut Connection) + Send>;
-type Answers = Vec<Result<Committed, StoreError>>;
+type Answer = Result<Committed, StoreError>;
+type Answers = Vec<Answer>;
 
 /// Changes to be committed, each by itself.
 pub(super) struct Commit {
@@ -246,7 +248,11 @@ impl Writer {
         let all = || group.iter().flat_map(|c| &c.changes);
         self.sync_as(all().map(Changes::class).max().unwrap_or(Durability::Relaxed))?;
         query(&self.connection, "BEGIN IMMEDIATE", &[]).map_err(failure)?;
-        let mut answers = self.members(group, Members::Plain)?;
+        let is_large = all().nth(BULK_CHANGES).is_some();
+        let mut answers = match is_large.then(|| Inserts::of(all())).flatten() {
+            Some(inserts) => self.inserts(&inserts, group)?,
+            None => self.members(group, Members::Plain)?,
+        };
         if answers.iter().flatten().any(Result::is_err) {
             query(&self.connection, "ROLLBACK", &[]).map_err(failure)?;
             if all().nth(1).is_none() {
@@ -259,13 +265,23 @@ impl Writer {
         Ok(answers)
     }
 
+    /// Runs a large group of new rows. If one of them fails, the answers tell so, but not whose it is.
+    fn inserts(&self, inserts: &Inserts<'_>, group: &[Commit]) -> Result<Vec<Answers>, StoreError> {
+        let each = |changes: &Changes| Ok(Committed { counts: vec![1; changes.len()], ..Committed::default() });
+        match inserts.run(&self.connection, &self.dialect) {
+            Ok(()) => Ok(group.iter().map(|commit| commit.changes.iter().map(each).collect()).collect()),
+            Err(error) => Ok(vec![vec![Err(self.own_fault(error)?)]]),
+        }
+    }
+
     /// Runs the members of a group; plain ones up to the first that fails.
     fn members(&self, group: &[Commit], how: Members) -> Result<Vec<Answers>, StoreError> {
+        let mut statements = Statements::new(&self.connection, &self.dialect);
         let mut answers = Vec::with_capacity(group.len());
         for commit in group {
             let mut each = Vec::with_capacity(commit.changes.len());
             for changes in &commit.changes {
-                each.push(self.member(changes, how)?);
+                each.push(self.member(&mut statements, changes, how)?);
                 if how == Members::Plain && each.last().is_some_and(Result::is_err) {
                     answers.push(each);
                     return Ok(answers);
@@ -277,11 +293,11 @@ impl Writer {
     }
 
     /// Runs one member of a group. The outer error is the group's, the inner one the member's own.
-    fn member(&self, changes: &Changes, how: Members) -> Result<Result<Committed, StoreError>, StoreError> {
+    fn member(&self, statements: &mut Statements<'_>, changes: &Changes, how: Members) -> Result<Answer, StoreError> {
         if how == Members::InSavepoints {
             query(&self.connection, "SAVEPOINT member", &[]).map_err(failure)?;
         }
-        let outcome = self.statements(changes)?;
+        let outcome = self.run_all(statements, changes)?;
         if how == Members::InSavepoints {
             if outcome.is_err() {
                 query(&self.connection, "ROLLBACK TO member", &[]).map_err(failure)?;
@@ -291,39 +307,38 @@ impl Writer {
         Ok(outcome)
     }
 
-    fn statements(&self, changes: &Changes) -> Result<Result<Committed, StoreError>, StoreError> {
+    fn run_all(&self, statements: &mut Statements<'_>, changes: &Changes) -> Result<Answer, StoreError> {
         let mut done = Committed::default();
         for statement in changes.statements() {
-            let sql = self.dialect.text(statement.sql);
             let outcome = if statement.returning {
-                query(&self.connection, &sql, &statement.args).map(|rows| {
+                statements.query(statement.sql, &statement.args).map(|rows| {
                     let count = rows.len() as u64;
                     done.rows.push(rows);
                     count
                 })
             } else {
-                execute(&self.connection, &sql, &statement.args)
+                statements.execute(statement.sql, &statement.args)
             };
             let checked = match outcome {
                 Ok(count) => {
                     done.counts.push(count);
                     statement.check(count)
                 }
-                Err(error) => {
-                    let broken = matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase));
-                    let error = failure(error);
-                    // SQLite gives up the whole transaction over some errors.
-                    if broken || error.is_trouble() || self.connection.is_autocommit() {
-                        return Err(error);
-                    }
-                    Err(error)
-                }
+                Err(error) => Err(self.own_fault(error)?),
             };
             if let Err(error) = checked {
                 return Ok(Err(error));
             }
         }
         Ok(Ok(done))
+    }
+
+    /// What went wrong with a statement, if it is its own fault. An error is the whole group's.
+    fn own_fault(&self, error: rusqlite::Error) -> Result<StoreError, StoreError> {
+        let broken = matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase));
+        let error = failure(error);
+        // SQLite gives up the whole transaction over some errors.
+        if broken || error.is_trouble() || self.connection.is_autocommit() { Err(error) } else { Ok(error) }
     }
 
     /// Sets how hard the next commit is pressed onto the disk.

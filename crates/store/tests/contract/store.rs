@@ -1,9 +1,12 @@
 use std::os::unix::fs::PermissionsExt;
 
-use portcullis_model::credential::CredentialType;
+use portcullis_model::credential::{Credential, CredentialType};
+use portcullis_model::identity::Identity;
 use portcullis_store::{
     Changes, Constraint, Durability, OpenOptions, Store, StoreError, credentials, guesses, identities, sessions,
 };
+
+use uuid::Uuid;
 
 use crate::support::*;
 
@@ -33,6 +36,13 @@ async fn all_or_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_a_batch_each_stands_for_itself() {
+    // Batches of nothing but new rows are written in another way than others.
+    for add in [credentials::put, credentials::insert] {
+        each_stands_for_itself(add).await;
+    }
+}
+
+async fn each_stands_for_itself(add: fn(&mut Changes, Uuid, &Credential)) {
     everywhere(|store| async move {
         with_password(&store, "taken").await;
         let people: Vec<_> = (0..250).map(|_| identity()).collect();
@@ -49,7 +59,7 @@ async fn in_a_batch_each_stands_for_itself() {
                 };
                 if n != 30 {
                     identities::insert(&mut c, person);
-                    credentials::put(&mut c, person.id, &credential(CredentialType::Password, &[&name]));
+                    add(&mut c, person.id, &credential(CredentialType::Password, &[&name]));
                 }
                 c
             })
@@ -72,6 +82,30 @@ async fn in_a_batch_each_stands_for_itself() {
         }
         assert_eq!(twice, 1);
         assert!(store.commit_each(vec![]).await.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_batch_is_written_whole() {
+    everywhere(|store| async move {
+        let people: Vec<_> =
+            (0..237).map(|n| (identity(), credential(CredentialType::Password, &[&format!("own{n}")]))).collect();
+        let added = |(person, theirs): &(Identity, Credential)| {
+            let mut c = Changes::new();
+            identities::insert(&mut c, person);
+            credentials::insert(&mut c, person.id, theirs);
+            c
+        };
+        for answer in store.commit_each(people.iter().map(added).collect()).await {
+            assert_eq!(answer.expect("committed").counts, [1, 1, 1]);
+        }
+        for (n, (person, theirs)) in people.iter().enumerate() {
+            let found =
+                identities::find_by_identifier(&store, &[CredentialType::Password], &format!("own{n}")).await.expect("read");
+            let found = found.unwrap_or_else(|| panic!("{n} is lost"));
+            assert_eq!((&found.identity, found.credentials.as_slice()), (person, std::slice::from_ref(theirs)), "{n}");
+        }
     })
     .await;
 }
