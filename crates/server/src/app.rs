@@ -16,7 +16,7 @@ use portcullis_core::outbound::{self, OutboundError};
 use portcullis_core::{hook, method};
 use portcullis_model::clock::{Clock, Rng};
 use portcullis_model::flow::FlowKind;
-use portcullis_store::{Store, StoreError};
+use portcullis_store::{Store, StoreError, identities};
 
 /// Why an application cannot be put together.
 #[derive(Debug, thiserror::Error)]
@@ -167,8 +167,8 @@ pub fn is_embedded(dsn: &str) -> bool {
     !dsn.starts_with("postgres://") && !dsn.starts_with("postgresql://")
 }
 
-/// Brings a database to the form that this release needs. An embedded one is always migrated; a server's only while it is
-/// empty, since others may be using it with an older release.
+/// Brings a database to the form that this release needs. An embedded one is always migrated; a server's only while nobody is
+/// in it, since others may be using it with an older release.
 ///
 /// # Errors
 /// If it cannot be read or changed, or the operator has to migrate it.
@@ -181,6 +181,8 @@ pub async fn prepare(store: &Store, dsn: &str) -> Result<(), DatabaseError> {
     match status.iter().filter(|m| !m.applied).count() {
         0 => Ok(()),
         all if all == status.len() => migrate().await,
+        // The making of it was broken off.
+        _ if identities::is_empty(store).await.map_err(DatabaseError::Store)? => migrate().await,
         some => Err(DatabaseError::Pending(some)),
     }
 }

@@ -29,7 +29,7 @@ impl Constraint {
             "recovery_addresses_pkey" => Self::RecoveryAddress,
             "identities_external_id" | "identities.external_id" => Self::ExternalId,
             "sessions_token_hash" | "sessions.token_hash" => Self::SessionToken,
-            _ if name.starts_with("credential_identifiers.kind") => Self::Identifier,
+            _ if name.starts_with("credential_identifiers.") => Self::Identifier,
             _ if name.starts_with("verifiable_addresses.via") => Self::VerifiableAddress,
             _ if name.starts_with("recovery_addresses.via") => Self::RecoveryAddress,
             other => Self::Other(other.to_owned()),
@@ -105,7 +105,7 @@ mod tests {
         for (postgres, sqlite, rule) in [
             (
                 "credential_identifiers_pkey",
-                "credential_identifiers.kind, credential_identifiers.identifier",
+                "credential_identifiers.identifier, credential_identifiers.kind",
                 Constraint::Identifier,
             ),
             ("verifiable_addresses_pkey", "verifiable_addresses.via, verifiable_addresses.value", Constraint::VerifiableAddress),

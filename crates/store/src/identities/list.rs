@@ -74,6 +74,14 @@ pub async fn list_offset(
     load(store, &rest, args, with_credentials).await
 }
 
+/// Whether there is nobody yet.
+///
+/// # Errors
+/// What the database says.
+pub async fn is_empty(store: &Store) -> Result<bool, StoreError> {
+    Ok(store.read_one(Query::new("SELECT 1 FROM identities LIMIT 1", vec![])).await?.is_empty())
+}
+
 /// The number of identities.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use portcullis_model::credential::CredentialType;
 use portcullis_model::identity::{Identity, IdentityWithCredentials, Via};
 use uuid::Uuid;
 
-pub use list::{IdentityFilter, Page, count, list, list_offset};
+pub use list::{IdentityFilter, Page, count, is_empty, list, list_offset};
 
 use crate::changes::{Changes, Expect};
 use crate::credentials;

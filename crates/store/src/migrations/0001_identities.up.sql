@@ -33,11 +33,12 @@ CREATE TABLE credentials (
     PRIMARY KEY (identity_id, kind)
 ) {strict};
 
+-- The identifier comes first: somebody has the same one in several types, whose rows then lie on one page.
 CREATE TABLE credential_identifiers (
     kind TEXT NOT NULL,
     identifier {exact} NOT NULL,
     identity_id {uuid} NOT NULL,
-    PRIMARY KEY (kind, identifier),
+    PRIMARY KEY (identifier, kind),
     FOREIGN KEY (identity_id, kind) REFERENCES credentials (identity_id, kind) ON DELETE CASCADE
 ) {clustered};
 CREATE INDEX credential_identifiers_owner ON credential_identifiers (identity_id, kind);

@@ -206,6 +206,10 @@ fn each_thing_that_will_bite_is_told_by_its_key() {
         ),
         (json!({ "oauth2_provider": { "url": "http://hydra.tidal.org:4445" } }), &[(Serious, "oauth2_provider.url")]),
         (json!({ "oauth2_provider": { "url": "https://hydra.tidal.org:4445" } }), &[]),
+        (
+            json!({ "session": { "whoami": { "tokenizer": { "templates": { "shop": { "jwks_url": "http://keys.tidal.org/jwks.json", "ttl": "1m" } } } } } }),
+            &[(Serious, "session.whoami.tokenizer.templates.shop.jwks_url")],
+        ),
         // How hard it is to get in.
         (
             json!({ "selfservice": { "methods": { "totp": { "enabled": true } } }, "session": { "whoami": { "required_aal": "aal1" } } }),
@@ -228,6 +232,10 @@ fn each_thing_that_will_bite_is_told_by_its_key() {
         ),
         (passkey("elsewhere.org"), &[(Serious, "selfservice.methods.passkey.config.rp.id")]),
         (passkey("tidal.org"), &[]),
+        (
+            json!({ "selfservice": { "methods": { "webauthn": { "enabled": true, "config": { "passwordless": true, "rp": { "id": "elsewhere.org", "display_name": "us", "origins": ["https://id.tidal.org"] } } } } } }),
+            &[(Serious, "selfservice.methods.webauthn.config.rp.id")],
+        ),
         // The rest.
         (json!({ "dsn": "sqlite:///tmp/db.sqlite?_fk=true" }), &[(Serious, "dsn")]),
         (json!({ "dsn": "postgres://u:p@db.tidal.org/id?sslmode=disable" }), &[(Warning, "dsn")]),

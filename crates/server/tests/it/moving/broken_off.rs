@@ -212,11 +212,6 @@ async fn a_move_between_servers_that_is_killed_again_and_again_ends_as_an_unbrok
         with_schema("", async |first| {
             with_schema("", async |second| {
                 let (whole, broken) = (configuration_of(folder, "whole", first), configuration_of(folder, "broken", second));
-                // A server's tables are for the operator to make: what a kill leaves of that waits for `migrate sql up`.
-                for dsn in [first, second] {
-                    let mut migrate = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-                    assert!(migrate.args(["migrate", "sql", "up", "-y", dsn]).env_clear().status().unwrap().success());
-                }
                 break_off(&whole, &broken, from);
                 same(on_server(first).await, &on_server(second).await);
             })
