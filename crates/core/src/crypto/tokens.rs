@@ -89,8 +89,19 @@ impl CsrfSecret {
     /// The token for a flow's form: base64 of a pad and of the secret under it.
     #[must_use]
     pub fn form_token(&self, flow_id: Uuid) -> String {
+        self.padded(b"pad", flow_id)
+    }
+
+    /// The token for the form that comes with the answer to a success: as good as [`Self::form_token`], and another one, so
+    /// that a submit tells from which of the two forms it comes.
+    #[must_use]
+    pub fn form_token_after(&self, flow_id: Uuid) -> String {
+        self.padded(b"pad after a success", flow_id)
+    }
+
+    fn padded(&self, what_for: &[u8], flow_id: Uuid) -> String {
         let mut mac = secrets::hmac(&self.0);
-        mac.update(b"pad");
+        mac.update(what_for);
         mac.update(flow_id.as_bytes());
         let pad: [u8; CSRF_LENGTH] = mac.finalize().into_bytes().into();
         let mut out = pad.to_vec();
@@ -156,6 +167,8 @@ mod tests {
         assert_eq!(secret.form_token(a), secret.form_token(a));
         assert_ne!(secret.form_token(a), secret.form_token(b));
         assert_eq!(secret.form_token(a).len(), 88);
+        assert_ne!(secret.form_token(a), secret.form_token_after(a));
+        assert!(secret.verify(&secret.form_token_after(a)) && !other.verify(&secret.form_token_after(a)));
         assert!(secret.verify(&secret.form_token(a)) && secret.verify(&secret.form_token(b)));
         assert!(!secret.verify(&other.form_token(a)) && !other.verify(&secret.form_token(a)));
         let unpadded = STANDARD.encode([[0; 32], secret.0].concat());

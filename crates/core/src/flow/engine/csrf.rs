@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_model::error::{ApiError, ErrorId};
 use portcullis_model::flow::{Flow, FlowType};
+use portcullis_model::ui::Ui;
 use subtle::ConstantTimeEq;
 
 use super::form::Form;
@@ -55,6 +56,22 @@ pub fn check_browser(cx: &Cx, form: &Form) -> Result<(), ApiError> {
         _ if token.is_empty() && form.is_html() => Err(violation(cx, Proof::FormWithoutToken)),
         _ => Err(violation(cx, Proof::Token)),
     }
+}
+
+/// Marks the form that comes with the answer to a success, so that [`comes_after`] tells its submit from one of the form
+/// that was there before. Native clients have no tokens.
+pub fn mark_after(cx: &Cx, flow: &Flow, ui: &mut Ui) {
+    if let (FlowType::Browser, Some(secret), Some(node)) = (flow.flow_type, &cx.request.csrf_secret, ui.node_mut("csrf_token")) {
+        node.set_value(Some(secret.form_token_after(flow.id).into()));
+    }
+}
+
+/// Whether a form came with the answer to a success of its flow.
+#[must_use]
+pub fn comes_after(cx: &Cx, flow: &Flow, form: &Form) -> bool {
+    let token = form.text("csrf_token").unwrap_or_default();
+    let marked = cx.request.csrf_secret.as_ref().map(|secret| secret.form_token_after(flow.id));
+    marked.is_some_and(|marked| marked.as_bytes().ct_eq(token.as_bytes()).into())
 }
 
 /// Checks a submit to a native flow: no browser may send it on somebody's behalf, so neither an `Origin` nor a cookie may

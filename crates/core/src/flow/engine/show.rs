@@ -43,8 +43,8 @@ pub fn ui_for(cx: &Cx, flow: &Flow) -> Ui {
     ui
 }
 
-/// The hidden token. One flow shows one browser always the same one, another flow another; native clients, which have no
-/// cookies, are shown an empty one.
+/// The hidden token. One flow shows one browser always the same one (but for [`csrf::mark_after`](super::csrf::mark_after)),
+/// another flow another; native clients, which have no cookies, are shown an empty one.
 #[must_use]
 pub fn csrf_node(cx: &Cx, flow: &Flow) -> Node {
     let token = match (flow.flow_type, &cx.request.csrf_secret) {

@@ -166,7 +166,8 @@ async fn attempt(
     forget(cx, flow, &change.method);
     // What the form of the changed account makes methods remember, such as a secret that it shows, is saved with it.
     let committed = match shown(cx, &new, flow).await {
-        Ok(shown) => {
+        Ok(mut shown) => {
+            engine::csrf::mark_after(cx, flow, &mut shown.ui);
             engine::update(cx, &mut changes, &submit.loaded);
             cx.store().commit(changes).await.map(|_| shown).map_err(FlowError::Store)
         }

@@ -160,7 +160,6 @@ async fn try_submit(cx: &Cx) -> Result<Reply, ApiError> {
         Err(error) => return Ok(failed(error).await),
     };
     let mut submit = Submit { cx, current, loaded, who, transient_payload: None, came_back: false };
-    submit.begin_again();
     let judged = submit.judge().await;
     Ok(submit.answer(judged).await)
 }
@@ -205,11 +204,11 @@ struct Submit<'a> {
 }
 
 impl Submit<'_> {
-    /// A flow that has done its work begins again with the submit that uses it anew: `request_url` says so, as clients know
-    /// it, and goes on to lead where the flow leads.
-    fn begin_again(&mut self) {
+    /// A flow that has done its work begins again with the submit of the form that came with its success: `request_url` says
+    /// so, as clients know it, and goes on to lead where the flow leads.
+    fn begin_again(&mut self, form: &Form) {
         let flow = &mut self.loaded.flow;
-        if flow.state == FlowState::Success {
+        if csrf::comes_after(self.cx, flow, form) {
             flow.request_url = match &flow.return_to {
                 Some(return_to) => engine::with_parameter(&self.cx.request.url, "return_to", return_to),
                 None => self.cx.request.url.clone(),
@@ -233,6 +232,7 @@ impl Submit<'_> {
         {
             return conclude::conclude(self, waiting.change.clone(), Some(waiting)).await;
         }
+        self.begin_again(&form);
         let method = method_of(cx, &form)?;
         let settings = method.settings().ok_or_else(no_method)?;
         settings.keep(cx, &self.who, &form, &mut self.loaded.flow.notes);

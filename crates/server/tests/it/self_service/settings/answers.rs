@@ -68,7 +68,7 @@ async fn line_22_the_action_names_its_own_flow_and_return_to_stays() {
 }
 
 #[tokio::test]
-async fn a_form_that_is_used_once_more_begins_at_that_submit() {
+async fn the_form_that_comes_with_a_success_begins_at_its_submit() {
     let app = TestApp::new().await;
     let ada = Person::named("ada");
     let mut spa = Spa::new(&app);
@@ -77,16 +77,20 @@ async fn a_form_that_is_used_once_more_begins_at_that_submit() {
     for (query, kept) in
         [("", ""), ("?return_to=http://127.0.0.1:4455/after", "&return_to=http%3A%2F%2F127.0.0.1%3A4455%2Fafter")]
     {
-        let form = spa.get(&format!("/self-service/settings/browser{query}")).await;
-        let begun_at = form.json()["request_url"].clone();
-        let form = Form::of(&form);
-        let mut submit =
-            async |email: &str| spa.submit(&form, profile(json!({ "email": email }))).await.json()["request_url"].clone();
-        assert_eq!(submit("nobody").await, begun_at, "nothing was done yet");
-        assert_eq!(submit(&ada.email).await, begun_at);
+        let begun = spa.get(&format!("/self-service/settings/browser{query}")).await;
+        let begun_at = begun.json()["request_url"].clone();
+        let form = Form::of(&begun);
+        let mut submit = async |form: &Form, email: &str| {
+            let answer = spa.submit(form, profile(json!({ "email": email }))).await;
+            (answer.json()["request_url"].clone(), Form::of(&answer))
+        };
+        assert_eq!(submit(&form, "nobody").await.0, begun_at, "nothing was done yet");
+        let (url, after) = submit(&form, &ada.email).await;
+        assert_eq!(url, begun_at);
+        assert_eq!(submit(&form, &ada.email).await.0, begun_at, "the form that was there before");
         let again = format!("{own}?flow={}{kept}", form.id);
         for email in ["nobody", &ada.email] {
-            assert_eq!(submit(email).await, again.as_str());
+            assert_eq!(submit(&after, email).await.0, again.as_str());
         }
     }
 }
