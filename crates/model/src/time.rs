@@ -66,21 +66,45 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let when = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1000).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-        write!(
-            f,
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
-            when.year(),
-            u8::from(when.month()),
-            when.day(),
-            when.hour(),
-            when.minute(),
-            when.second()
-        )?;
-        match when.microsecond() {
-            0 => f.write_str("Z"),
-            micros => write!(f, ".{micros:06}Z"),
+        f.write_str(Text::of(*self).as_str())
+    }
+}
+
+/// A point in time as RFC 3339 text. There are a dozen in every answer, so they are written without the machinery of `format!`.
+struct Text {
+    bytes: [u8; 27],
+    length: usize,
+}
+
+impl Text {
+    fn of(time: Timestamp) -> Self {
+        let when = OffsetDateTime::from_unix_timestamp_nanos(i128::from(time.0) * 1000).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let mut bytes = *b"0000-00-00T00:00:00.000000Z";
+        // The format has no years before 0.
+        write_digits(&mut bytes[..4], u32::try_from(when.year()).unwrap_or(0));
+        let rest = [u8::from(when.month()), when.day(), when.hour(), when.minute(), when.second()];
+        for (field, number) in bytes[5..19].chunks_mut(3).zip(rest) {
+            write_digits(&mut field[..2], number.into());
         }
+        let micros = when.microsecond();
+        if micros == 0 {
+            bytes[19] = b'Z';
+            return Self { bytes, length: 20 };
+        }
+        write_digits(&mut bytes[20..26], micros);
+        Self { bytes, length: 27 }
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
+    }
+}
+
+/// Writes a number into its place, with zeros before it.
+fn write_digits(place: &mut [u8], mut number: u32) {
+    for digit in place.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
+        number /= 10;
     }
 }
 
@@ -92,7 +116,7 @@ impl fmt::Debug for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(Text::of(*self).as_str())
     }
 }
 
@@ -146,6 +170,17 @@ mod tests {
         assert_eq!(Timestamp::parse("2023-11-14T22:13:20.123456Z").ok(), Some(t));
         assert_eq!(Timestamp::parse("2023-11-14T23:13:20.123456+01:00").ok(), Some(t));
         assert_eq!(Timestamp::from_seconds(0).to_string(), "1970-01-01T00:00:00Z");
+        for (micros, text) in [
+            (-1, "1969-12-31T23:59:59.999999Z"),
+            (1, "1970-01-01T00:00:00.000001Z"),
+            (951_782_400_000_000, "2000-02-29T00:00:00Z"),
+            (253_402_300_799_999_999, "9999-12-31T23:59:59.999999Z"),
+            (i64::MAX, "1970-01-01T00:00:00Z"),
+        ] {
+            let t = Timestamp::from_micros(micros);
+            assert_eq!((t.to_string().as_str(), serde_json::json!(t)), (text, serde_json::json!(text)));
+        }
+        assert_eq!(format!("{:?}", Timestamp::from_seconds(0)), "1970-01-01T00:00:00Z");
     }
 
     #[test]

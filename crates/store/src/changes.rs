@@ -62,6 +62,10 @@ pub struct Changes {
     asked: Option<Durability>,
     /// Whether a statement wants full durability by itself.
     full: bool,
+    /// The size of the arguments in bytes, roughly.
+    size: usize,
+    /// Whether one of them is text that one of the databases could not hold.
+    has_nul: bool,
 }
 
 impl Changes {
@@ -97,24 +101,35 @@ impl Changes {
             Some(ours) => self.asked = Some(ours.max(theirs)),
             None => self.full |= theirs == Durability::Full && !other.is_empty(),
         }
+        self.size += other.size;
+        self.has_nul |= other.has_nul;
         self.statements.extend(other.statements);
     }
 
     /// Adds a statement that is to survive a power cut.
     pub(crate) fn push(&mut self, sql: &'static str, args: Vec<Value>, expect: Expect) {
         self.full = true;
-        self.statements.push(Statement { sql, args, expect, returning: false });
+        self.add(Statement { sql, args, expect, returning: false });
     }
 
     /// Adds a statement that may be lost in a power cut.
     pub(crate) fn push_relaxed(&mut self, sql: &'static str, args: Vec<Value>, expect: Expect) {
-        self.statements.push(Statement { sql, args, expect, returning: false });
+        self.add(Statement { sql, args, expect, returning: false });
     }
 
     /// Adds a statement that gives rows.
     pub(crate) fn push_returning(&mut self, sql: &'static str, args: Vec<Value>, expect: Expect) {
         self.full = true;
-        self.statements.push(Statement { sql, args, expect, returning: true });
+        self.add(Statement { sql, args, expect, returning: true });
+    }
+
+    /// Adds a statement, and notes of its arguments what is asked later, while they are at hand.
+    fn add(&mut self, statement: Statement) {
+        for arg in &statement.args {
+            self.size += arg.size();
+            self.has_nul |= arg.has_nul();
+        }
+        self.statements.push(statement);
     }
 
     /// The durability that it needs.
@@ -124,7 +139,7 @@ impl Changes {
 
     /// The size of its arguments in bytes, roughly.
     pub(crate) fn size(&self) -> usize {
-        self.statements.iter().flat_map(|s| &s.args).map(Value::size).sum()
+        self.size
     }
 
     pub(crate) fn statements(&self) -> &[Statement] {
@@ -133,7 +148,7 @@ impl Changes {
 
     /// Refuses what one of the databases could not hold, so that both behave alike.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
-        if self.statements.iter().flat_map(|s| &s.args).any(Value::has_nul) {
+        if self.has_nul {
             return Err(StoreError::Unsupported("text with a NUL character".into()));
         }
         Ok(())

@@ -1,7 +1,8 @@
 //! Credentials: one row for each type that an identity has, and a unique row for each identifier.
 //!
 //! Invariant: whoever changes a credential also raises the identity's version of credentials
-//! ([`crate::identities::touch_credentials`]) in the same [`Changes`]; [`replace_config`] alone does not need it.
+//! ([`crate::identities::touch_credentials`]) in the same [`Changes`], and does so first; [`replace_config`] alone does not
+//! need it. The version is the guard of what was seen of a credential here.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -60,58 +61,72 @@ pub fn insert(c: &mut Changes, identity_id: Uuid, credential: &Credential) {
         columns(identity_id, credential),
         Expect::One,
     );
-    insert_identifiers(c, identity_id, credential);
+    for identifier in identifiers(credential) {
+        insert_identifier(c, identity_id, credential.kind, identifier);
+    }
 }
 
-/// Adds a credential, or replaces the one of its type, with its identifiers. An identifier that another identity has in
-/// this type is a `Unique` error of the commit.
-pub fn put(c: &mut Changes, identity_id: Uuid, credential: &Credential) {
+/// Replaces the credential of a type, and of its identifiers those that differ. Guard: it is there. An identifier that another
+/// identity has in this type is a `Unique` error of the commit.
+pub fn replace(c: &mut Changes, identity_id: Uuid, seen: &Credential, credential: &Credential) {
     c.push(
-        "INSERT INTO credentials (identity_id, kind, id, identifiers, config, version, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (identity_id, kind) DO UPDATE SET id = excluded.id, \
-         identifiers = excluded.identifiers, config = excluded.config, version = excluded.version, \
-         created_at = excluded.created_at, updated_at = excluded.updated_at",
+        "UPDATE credentials SET id = $3, identifiers = $4, config = $5, version = $6, created_at = $7, updated_at = $8 \
+         WHERE identity_id = $1 AND kind = $2",
         columns(identity_id, credential),
         Expect::One,
     );
-    c.push(
-        "DELETE FROM credential_identifiers WHERE identity_id = $1 AND kind = $2",
-        vec![identity_id.into(), credential.kind.as_str().into()],
-        Expect::Any,
-    );
-    insert_identifiers(c, identity_id, credential);
+    let (before, after) = (identifiers(seen), identifiers(credential));
+    for gone in before.difference(&after) {
+        delete_identifier(c, identity_id, credential.kind, gone);
+    }
+    for new in after.difference(&before) {
+        insert_identifier(c, identity_id, credential.kind, new);
+    }
 }
 
-/// The columns that a new row has, in the order of the statements above.
+/// Removes a credential with its identifiers. Guard: it is there.
+pub fn delete(c: &mut Changes, identity_id: Uuid, seen: &Credential) {
+    c.push(
+        "DELETE FROM credentials WHERE identity_id = $1 AND kind = $2",
+        vec![identity_id.into(), Value::word(seen.kind.as_str())],
+        Expect::One,
+    );
+    for identifier in identifiers(seen) {
+        delete_identifier(c, identity_id, seen.kind, identifier);
+    }
+}
+
+/// The columns of a row, in the order of the statements above.
 fn columns(identity_id: Uuid, credential: &Credential) -> Vec<Value> {
     vec![
         identity_id.into(),
-        credential.kind.as_str().into(),
+        Value::word(credential.kind.as_str()),
         credential.id.into(),
         json_of(&credential.identifiers),
-        Value::Text(credential.config.to_string()),
+        json_of(&credential.config),
         credential.version.into(),
         credential.created_at.into(),
         credential.updated_at.into(),
     ]
 }
 
-/// The unique rows of a credential's identifiers. One that stands twice in the list gets one row.
-fn insert_identifiers(c: &mut Changes, identity_id: Uuid, credential: &Credential) {
-    for identifier in credential.identifiers.iter().collect::<BTreeSet<_>>() {
-        c.push(
-            "INSERT INTO credential_identifiers (kind, identifier, identity_id) VALUES ($1, $2, $3)",
-            vec![credential.kind.as_str().into(), identifier.as_str().into(), identity_id.into()],
-            Expect::One,
-        );
-    }
+/// A credential's identifiers. One that stands twice in the list has one row.
+fn identifiers(credential: &Credential) -> BTreeSet<&str> {
+    credential.identifiers.iter().map(String::as_str).collect()
 }
 
-/// Removes a credential with its identifiers. Guard: it is there.
-pub fn delete(c: &mut Changes, identity_id: Uuid, kind: CredentialType) {
+fn insert_identifier(c: &mut Changes, identity_id: Uuid, kind: CredentialType, identifier: &str) {
     c.push(
-        "DELETE FROM credentials WHERE identity_id = $1 AND kind = $2",
-        vec![identity_id.into(), kind.as_str().into()],
+        "INSERT INTO credential_identifiers (kind, identifier, identity_id) VALUES ($1, $2, $3)",
+        vec![Value::word(kind.as_str()), identifier.into(), identity_id.into()],
+        Expect::One,
+    );
+}
+
+fn delete_identifier(c: &mut Changes, identity_id: Uuid, kind: CredentialType, identifier: &str) {
+    c.push(
+        "DELETE FROM credential_identifiers WHERE kind = $1 AND identifier = $2 AND identity_id = $3",
+        vec![Value::word(kind.as_str()), identifier.into(), identity_id.into()],
         Expect::One,
     );
 }
@@ -129,11 +144,11 @@ pub fn replace_config(
     c.push(
         "UPDATE credentials SET config = $1, updated_at = $2 WHERE identity_id = $3 AND kind = $4 AND config = $5",
         vec![
-            Value::Text(new_config.to_string()),
+            json_of(new_config),
             now.into(),
             identity_id.into(),
-            kind.as_str().into(),
-            Value::Text(old_config.to_string()),
+            Value::word(kind.as_str()),
+            json_of(old_config),
         ],
         Expect::One,
     );

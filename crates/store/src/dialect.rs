@@ -33,15 +33,19 @@ pub(crate) enum Kind {
 }
 
 /// The words in braces, and what they become in SQLite and in PostgreSQL.
-const WORDS: [(&str, &str, &str); 6] = [
+const WORDS: [(&str, &str, &str); 9] = [
     ("{uuid}", "BLOB", "UUID"),
     ("{bytes}", "BLOB", "BYTEA"),
     ("{int}", "INTEGER", "BIGINT"),
     // Text that is compared and sorted byte by byte, whatever the locale of the server is.
     ("{exact}", "TEXT", "TEXT COLLATE \"C\""),
-    // Small tables whose rows live in their primary key's tree; and columns that only take their own type.
+    // Tables whose rows live in their primary key's tree; and columns that only take their own type.
     ("{clustered}", "WITHOUT ROWID, STRICT", ""),
     ("{strict}", "STRICT", ""),
+    // The members of a list in a column of JSON text, as rows with a `value`: `{members}(t.list{json}) m`.
+    ("{members}", "json_each", "jsonb_array_elements"),
+    ("{text_members}", "json_each", "jsonb_array_elements_text"),
+    ("{json}", "", "::jsonb"),
 ];
 
 /// Rows that another transaction holds are passed over: only PostgreSQL has more than one writer.
@@ -130,6 +134,9 @@ mod tests {
         let sql = "SELECT a FROM b WHERE c = $2 AND d = $1 {skip_locked}";
         assert_eq!(Kind::Sqlite.translate(sql), "SELECT a FROM b WHERE c = ?2 AND d = ?1 ");
         assert_eq!(Kind::Postgres.translate(sql), "SELECT a FROM b WHERE c = $2 AND d = $1 FOR UPDATE SKIP LOCKED");
+        let sql = "SELECT m.value FROM a, {members}(a.list{json}) m";
+        assert_eq!(Kind::Sqlite.translate(sql), "SELECT m.value FROM a, json_each(a.list) m");
+        assert_eq!(Kind::Postgres.translate(sql), "SELECT m.value FROM a, jsonb_array_elements(a.list::jsonb) m");
     }
 
     #[test]

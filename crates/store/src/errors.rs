@@ -7,7 +7,7 @@ use crate::changes::{Changes, Expect};
 use crate::dialect::Query;
 use crate::failure::StoreError;
 use crate::store::Store;
-use crate::value::Value;
+use crate::value::json_of;
 
 /// A stored error.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,7 +37,7 @@ pub async fn get(store: &Store, id: Uuid) -> Result<Option<StoredError>, StoreEr
 pub fn insert(c: &mut Changes, error: &StoredError) {
     c.push_relaxed(
         "INSERT INTO errors (id, body, created_at, updated_at) VALUES ($1, $2, $3, $4)",
-        vec![error.id.into(), Value::Text(error.body.to_string()), error.created_at.into(), error.updated_at.into()],
+        vec![error.id.into(), json_of(&error.body), error.created_at.into(), error.updated_at.into()],
         Expect::One,
     );
 }

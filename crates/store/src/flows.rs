@@ -64,7 +64,7 @@ pub fn insert(c: &mut Changes, flow: &FlowRow) {
         "INSERT INTO flows (id, kind, flow_type, identity_id, expires_at, version, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7)",
         vec![
             flow.id.into(),
-            flow.kind.as_str().into(),
+            Value::word(flow.kind.as_str()),
             word_of(&flow.flow_type),
             flow.identity_id.into(),
             flow.expires_at.into(),

@@ -168,7 +168,7 @@ pub fn insert(c: &mut Changes, session: &Session, token_hash: &[u8; 32]) {
             session.identity_id.into(),
             token_hash.as_slice().into(),
             session.active.into(),
-            session.aal.as_str().into(),
+            Value::word(session.aal.as_str()),
             json_of(&session.methods),
             session.authenticated_at.into(),
             session.issued_at.into(),
@@ -188,7 +188,7 @@ pub fn update(c: &mut Changes, session: &Session) {
          updated_at = $7 WHERE id = $8 AND active = 1",
         vec![
             session.active.into(),
-            session.aal.as_str().into(),
+            Value::word(session.aal.as_str()),
             json_of(&session.methods),
             session.authenticated_at.into(),
             session.expires_at.into(),

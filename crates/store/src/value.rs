@@ -4,6 +4,7 @@
 //! stays. A [`Row`] is read from left to right, and a column that is not what the reader expects is
 //! [`StoreError::Corrupt`]; no value is ever shown in an error or in `Debug`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::vec;
 
@@ -22,7 +23,7 @@ pub enum Value {
     /// A whole number, a flag, or a point in time.
     Int(i64),
     /// Text.
-    Text(String),
+    Text(Cow<'static, str>),
     /// Bytes.
     Bytes(Vec<u8>),
     /// An id.
@@ -32,7 +33,12 @@ pub enum Value {
 impl Value {
     /// JSON as text; `null` becomes no value.
     pub(crate) fn json(value: &serde_json::Value) -> Self {
-        if value.is_null() { Self::Null } else { Self::Text(value.to_string()) }
+        if value.is_null() { Self::Null } else { json_of(value) }
+    }
+
+    /// One of the words that the program knows, without a copy of it.
+    pub(crate) fn word(word: &'static str) -> Self {
+        Self::Text(Cow::Borrowed(word))
     }
 
     /// Its size in bytes, roughly.
@@ -88,13 +94,13 @@ impl From<bool> for Value {
 
 impl From<&str> for Value {
     fn from(value: &str) -> Self {
-        Self::Text(value.to_owned())
+        value.to_owned().into()
     }
 }
 
 impl From<String> for Value {
     fn from(value: String) -> Self {
-        Self::Text(value)
+        Self::Text(Cow::Owned(value))
     }
 }
 
@@ -172,7 +178,7 @@ impl Row {
     /// The next column, text.
     pub(crate) fn text(&mut self) -> Result<String, StoreError> {
         match self.next() {
-            Value::Text(value) => Ok(value),
+            Value::Text(value) => Ok(value.into_owned()),
             other => Err(unexpected("text", &other)),
         }
     }
@@ -181,7 +187,7 @@ impl Row {
     pub(crate) fn opt_text(&mut self) -> Result<Option<String>, StoreError> {
         match self.next() {
             Value::Null => Ok(None),
-            Value::Text(value) => Ok(Some(value)),
+            Value::Text(value) => Ok(Some(value.into_owned())),
             other => Err(unexpected("text", &other)),
         }
     }
@@ -257,15 +263,15 @@ fn unexpected(wanted: &str, found: &Value) -> StoreError {
 /// The word that serde writes for a variant without data.
 pub(crate) fn word_of<T: serde::Serialize>(value: &T) -> Value {
     match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(word)) => Value::Text(word),
+        Ok(serde_json::Value::String(word)) => word.into(),
         // Only variants without data are given here; `Null` meets a NOT NULL column and is refused there.
         _ => Value::Null,
     }
 }
 
-/// Serialises what cannot fail to serialise: structs and lists of texts, numbers and enums.
+/// Serialises what cannot fail to serialise: JSON, and structs and lists of texts, numbers and enums.
 pub(crate) fn json_of<T: serde::Serialize>(value: &T) -> Value {
-    serde_json::to_string(value).map_or(Value::Null, Value::Text)
+    serde_json::to_string(value).map_or(Value::Null, Value::from)
 }
 
 #[cfg(test)]
@@ -297,7 +303,7 @@ mod tests {
 
     #[test]
     fn nothing_shows_values() {
-        let secret = Value::Text("s3cret".into());
+        let secret = Value::from("s3cret");
         assert!(!format!("{secret:?}{:?}", Row::new(vec![secret.clone()])).contains("s3cret"));
         let broken = Row::new(vec![Value::Text("{\"s3cret\" 1}".into())]).json::<serde_json::Value>();
         assert!(!format!("{broken:?}").contains("s3cret"));

@@ -95,7 +95,7 @@ pub fn update(c: &mut Changes, old: &IdentityWithCredentials, new: &IdentityWith
     let changed: Vec<&Credential> = new.credentials.iter().filter(|n| old.credential(n.kind) != Some(n)).collect();
     let credentials_change = !gone.is_empty() || !changed.is_empty();
     if new.identity != old.identity {
-        identities::update(c, &new.identity, old.identity.version);
+        identities::update(c, &old.identity, &new.identity);
     }
     if credentials_change {
         identities::touch_credentials(c, id, old.identity.credentials_version);
@@ -106,10 +106,13 @@ pub fn update(c: &mut Changes, old: &IdentityWithCredentials, new: &IdentityWith
         }
         // Those that go first: what they free may be taken by another.
         for credential in gone {
-            credentials::delete(c, id, credential.kind);
+            credentials::delete(c, id, credential);
         }
         for credential in changed {
-            credentials::put(c, id, credential);
+            match old.credential(credential.kind) {
+                Some(seen) => credentials::replace(c, id, seen, credential),
+                None => credentials::insert(c, id, credential),
+            }
         }
     }
     let difference = difference(old, new);

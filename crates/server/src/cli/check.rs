@@ -16,7 +16,7 @@ use super::source::Served;
 pub(super) struct Args {
     #[command(flatten)]
     database: Served,
-    /// Do not compare indexes with their tables: several times faster
+    /// Do not compare indexes with their tables, nor names with their owners: several times faster
     #[arg(long)]
     quick: bool,
     #[command(flatten)]

@@ -160,14 +160,18 @@ pub fn insert(c: &mut Changes, identity: &Identity) {
         },
         Expect::One,
     );
-    insert_addresses(c, identity);
+    for ([insert, _], rows) in [(VERIFIABLE, verifiable_rows(identity)), (RECOVERY, recovery_rows(identity))] {
+        for row in rows {
+            c.push(insert, row.values(identity.id), Expect::One);
+        }
+    }
 }
 
-/// Replaces an identity's row and its addresses, and raises its version by one. Guard: the version is still the one that
-/// was seen. `credentials_version` and `created_at` are left as they are (see [`touch_credentials`]).
-pub fn update(c: &mut Changes, identity: &Identity, seen_version: i64) {
+/// Replaces an identity's row, and of its addresses those that differ; raises its version by one. Guard: the version is still
+/// the one that was seen. `credentials_version` and `created_at` are left as they are (see [`touch_credentials`]).
+pub fn update(c: &mut Changes, seen: &Identity, identity: &Identity) {
     let mut args = changeable(identity);
-    args.push(seen_version.into());
+    args.push(seen.version.into());
     c.push(
         "UPDATE identities SET schema_id = $2, traits = $3, state = $4, state_changed_at = $5, metadata_public = $6, \
          metadata_admin = $7, external_id = $8, organization_id = $9, verifiable_addresses = $10, recovery_addresses = $11, \
@@ -175,23 +179,50 @@ pub fn update(c: &mut Changes, identity: &Identity, seen_version: i64) {
         args,
         Expect::One,
     );
-    c.push("DELETE FROM verifiable_addresses WHERE identity_id = $1", vec![identity.id.into()], Expect::Any);
-    c.push("DELETE FROM recovery_addresses WHERE identity_id = $1", vec![identity.id.into()], Expect::Any);
-    insert_addresses(c, identity);
+    for ([insert, delete], before, after) in [
+        (VERIFIABLE, verifiable_rows(seen), verifiable_rows(identity)),
+        (RECOVERY, recovery_rows(seen), recovery_rows(identity)),
+    ] {
+        // A row that stays under another id goes and comes.
+        for row in before.iter().filter(|row| !after.contains(row)) {
+            c.push(delete, row.key(identity.id), Expect::One);
+        }
+        for row in after.iter().filter(|row| !before.contains(row)) {
+            c.push(insert, row.values(identity.id), Expect::One);
+        }
+    }
 }
 
 /// Removes an identity with everything of it. Guard: it is there.
 pub fn delete(c: &mut Changes, id: Uuid) {
-    c.push("DELETE FROM identities WHERE id = $1", vec![id.into()], Expect::One);
+    // Whoever changes an identity or its credentials changes this row first: from here on nobody adds a name.
+    c.push("UPDATE identities SET version = version + 1 WHERE id = $1", vec![id.into()], Expect::One);
+    remove(c, id);
 }
 
 /// As [`delete`], if neither the identity nor its credentials changed since they were read. Guard: they are still the same.
 pub fn delete_seen(c: &mut Changes, seen: &Identity) {
     c.push(
-        "DELETE FROM identities WHERE id = $1 AND version = $2 AND credentials_version = $3",
+        "UPDATE identities SET version = version + 1 WHERE id = $1 AND version = $2 AND credentials_version = $3",
         vec![seen.id.into(), seen.version.into(), seen.credentials_version.into()],
         Expect::One,
     );
+    remove(c, seen.id);
+}
+
+/// Removes an identity's names by the rows on which they stand, then the identity; all else refers to it and goes with it.
+fn remove(c: &mut Changes, id: Uuid) {
+    for sql in [
+        "DELETE FROM credential_identifiers WHERE identity_id = $1 AND (identifier, kind) IN (SELECT m.value, o.kind \
+         FROM credentials o, {text_members}(o.identifiers{json}) m WHERE o.identity_id = $1)",
+        "DELETE FROM verifiable_addresses WHERE identity_id = $1 AND (via, value) IN (SELECT m.value ->> 'via', \
+         m.value ->> 'value' FROM identities o, {members}(o.verifiable_addresses{json}) m WHERE o.id = $1)",
+        "DELETE FROM recovery_addresses WHERE identity_id = $1 AND (via, value) IN (SELECT m.value ->> 'via', \
+         m.value ->> 'value' FROM identities o, {members}(o.recovery_addresses{json}) m WHERE o.id = $1)",
+    ] {
+        c.push(sql, vec![id.into()], Expect::Any);
+    }
+    c.push("DELETE FROM identities WHERE id = $1", vec![id.into()], Expect::One);
 }
 
 /// Raises the version of an identity's credentials by one; goes with every change of them. Guard: it is still the one that
@@ -209,8 +240,8 @@ fn changeable(identity: &Identity) -> Vec<Value> {
     vec![
         identity.id.into(),
         identity.schema_id.as_str().into(),
-        Value::Text(identity.traits.to_string()),
-        identity.state.as_str().into(),
+        json_of(&identity.traits),
+        Value::word(identity.state.as_str()),
         identity.state_changed_at.into(),
         Value::json(&identity.metadata_public),
         Value::json(&identity.metadata_admin),
@@ -223,19 +254,51 @@ fn changeable(identity: &Identity) -> Vec<Value> {
     ]
 }
 
-/// Adds the unique rows of an identity's addresses. An address that stands twice in a list gets one row.
-fn insert_addresses(c: &mut Changes, identity: &Identity) {
-    let verifiable: Vec<_> = identity.verifiable_addresses.iter().map(|a| (a.via, a.value.as_str(), a.id)).collect();
-    let recovery: Vec<_> = identity.recovery_addresses.iter().map(|a| (a.via, a.value.as_str(), a.id)).collect();
-    for (sql, addresses) in [
-        ("INSERT INTO verifiable_addresses (via, value, id, identity_id) VALUES ($1, $2, $3, $4)", verifiable),
-        ("INSERT INTO recovery_addresses (via, value, id, identity_id) VALUES ($1, $2, $3, $4)", recovery),
-    ] {
-        for (place, (via, value, id)) in addresses.iter().enumerate() {
-            let seen = addresses.iter().take(place).any(|(v, a, _)| v == via && a == value);
-            if !seen {
-                c.push(sql, vec![via.as_str().into(), (*value).into(), (*id).into(), identity.id.into()], Expect::One);
-            }
+/// What adds the unique row of an address, and what takes it away.
+type AddressTable = [&'static str; 2];
+
+const VERIFIABLE: AddressTable = [
+    "INSERT INTO verifiable_addresses (via, value, id, identity_id) VALUES ($1, $2, $3, $4)",
+    "DELETE FROM verifiable_addresses WHERE via = $1 AND value = $2 AND identity_id = $3",
+];
+const RECOVERY: AddressTable = [
+    "INSERT INTO recovery_addresses (via, value, id, identity_id) VALUES ($1, $2, $3, $4)",
+    "DELETE FROM recovery_addresses WHERE via = $1 AND value = $2 AND identity_id = $3",
+];
+
+/// The unique row of an address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct AddressRow<'a> {
+    via: Via,
+    value: &'a str,
+    id: Uuid,
+}
+
+impl AddressRow<'_> {
+    fn values(&self, identity_id: Uuid) -> Vec<Value> {
+        vec![Value::word(self.via.as_str()), self.value.into(), self.id.into(), identity_id.into()]
+    }
+
+    fn key(&self, identity_id: Uuid) -> Vec<Value> {
+        vec![Value::word(self.via.as_str()), self.value.into(), identity_id.into()]
+    }
+}
+
+fn verifiable_rows(identity: &Identity) -> Vec<AddressRow<'_>> {
+    rows(identity.verifiable_addresses.iter().map(|a| AddressRow { via: a.via, value: &a.value, id: a.id }))
+}
+
+fn recovery_rows(identity: &Identity) -> Vec<AddressRow<'_>> {
+    rows(identity.recovery_addresses.iter().map(|a| AddressRow { via: a.via, value: &a.value, id: a.id }))
+}
+
+/// An address that stands twice in a list gets one row.
+fn rows<'a>(addresses: impl Iterator<Item = AddressRow<'a>>) -> Vec<AddressRow<'a>> {
+    let mut rows: Vec<AddressRow<'a>> = Vec::new();
+    for address in addresses {
+        if !rows.iter().any(|row| row.via == address.via && row.value == address.value) {
+            rows.push(address);
         }
     }
+    rows
 }

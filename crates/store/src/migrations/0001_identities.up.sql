@@ -18,7 +18,7 @@ CREATE TABLE identities (
     created_at {int} NOT NULL,
     updated_at {int} NOT NULL
 ) {strict};
-CREATE UNIQUE INDEX identities_external_id ON identities (external_id);
+CREATE UNIQUE INDEX identities_external_id ON identities (external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX identities_organization_id ON identities (organization_id, id) WHERE organization_id IS NOT NULL;
 
 CREATE TABLE credentials (
@@ -31,32 +31,31 @@ CREATE TABLE credentials (
     created_at {int} NOT NULL,
     updated_at {int} NOT NULL,
     PRIMARY KEY (identity_id, kind)
-) {strict};
+) {clustered};
+
+-- The tables of names have no index by owner and refer to no other table: each would cost as much as the row itself, and a
+-- person's names stand on the rows above, by which they are found when they are to go.
 
 -- The identifier comes first: somebody has the same one in several types, whose rows then lie on one page.
 CREATE TABLE credential_identifiers (
     kind TEXT NOT NULL,
     identifier {exact} NOT NULL,
     identity_id {uuid} NOT NULL,
-    PRIMARY KEY (identifier, kind),
-    FOREIGN KEY (identity_id, kind) REFERENCES credentials (identity_id, kind) ON DELETE CASCADE
+    PRIMARY KEY (identifier, kind)
 ) {clustered};
-CREATE INDEX credential_identifiers_owner ON credential_identifiers (identity_id, kind);
 
 CREATE TABLE verifiable_addresses (
     via TEXT NOT NULL,
     value {exact} NOT NULL,
     id {uuid} NOT NULL,
-    identity_id {uuid} NOT NULL REFERENCES identities (id) ON DELETE CASCADE,
+    identity_id {uuid} NOT NULL,
     PRIMARY KEY (via, value)
 ) {clustered};
-CREATE INDEX verifiable_addresses_owner ON verifiable_addresses (identity_id);
 
 CREATE TABLE recovery_addresses (
     via TEXT NOT NULL,
     value {exact} NOT NULL,
     id {uuid} NOT NULL,
-    identity_id {uuid} NOT NULL REFERENCES identities (id) ON DELETE CASCADE,
+    identity_id {uuid} NOT NULL,
     PRIMARY KEY (via, value)
 ) {clustered};
-CREATE INDEX recovery_addresses_owner ON recovery_addresses (identity_id);

@@ -161,7 +161,7 @@ fn rows_of(statement: &mut Statement<'_>, args: &[Value]) -> rusqlite::Result<Ve
             values.push(match row.get_ref(column)? {
                 ValueRef::Null => Value::Null,
                 ValueRef::Integer(value) => Value::Int(value),
-                ValueRef::Text(value) => Value::Text(text(column, value)?),
+                ValueRef::Text(value) => text(column, value)?.into(),
                 ValueRef::Blob(value) => Value::Bytes(value.to_vec()),
                 ValueRef::Real(_) => return Err(Error::InvalidColumnType(column, String::new(), rusqlite::types::Type::Real)),
             });

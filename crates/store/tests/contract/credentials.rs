@@ -9,32 +9,41 @@ async fn a_credential_is_replaced_with_its_identifiers() {
     everywhere(|store| async move {
         let one = stored_identity(&store).await;
         let first = credential(CredentialType::Password, &["a", "b", "a"]);
-        commit(&store, |c| credentials::put(c, one.id, &first)).await.expect("put");
-        assert_eq!(credentials::list(&store, one.id).await, Ok(vec![first]));
+        commit(&store, |c| credentials::insert(c, one.id, &first)).await.expect("added");
+        assert_eq!(credentials::list(&store, one.id).await, Ok(vec![first.clone()]));
         let mut second = credential(CredentialType::Password, &["b", "c"]);
         second.config = json!({});
-        commit(&store, |c| credentials::put(c, one.id, &second)).await.expect("put");
+        commit(&store, |c| credentials::replace(c, one.id, &first, &second)).await.expect("replaced");
         let full = identities::get_with_credentials(&store, one.id).await.expect("read").expect("there");
         assert_eq!(full.credential(CredentialType::Password), Some(&second));
 
         let other = stored_identity(&store).await;
-        let outcome = commit(&store, |c| credentials::put(c, other.id, &credential(CredentialType::Password, &["c"]))).await;
+        let outcome = commit(&store, |c| credentials::insert(c, other.id, &credential(CredentialType::Password, &["c"]))).await;
         assert_eq!(unique(outcome), Some(Constraint::Identifier));
         // Another type, and a name that was let go, are free.
+        let theirs = credential(CredentialType::Password, &["a"]);
         commit(&store, |c| {
-            credentials::put(c, other.id, &credential(CredentialType::Code, &["c"]));
-            credentials::put(c, other.id, &credential(CredentialType::Password, &["a"]));
+            credentials::insert(c, other.id, &credential(CredentialType::Code, &["c"]));
+            credentials::insert(c, other.id, &theirs);
         })
         .await
-        .expect("put");
+        .expect("added");
+        let taken = commit(&store, |c| credentials::replace(c, other.id, &theirs, &credential(CredentialType::Password, &["b"])));
+        assert_eq!(unique(taken.await), Some(Constraint::Identifier));
 
-        commit(&store, |c| credentials::delete(c, one.id, CredentialType::Password)).await.expect("deleted");
-        assert!(is_conflict(&commit(&store, |c| credentials::delete(c, one.id, CredentialType::Password)).await));
-        commit(&store, |c| credentials::put(c, other.id, &credential(CredentialType::Password, &["a", "c"]))).await.expect("put");
-        assert!(
-            is_conflict(&commit(&store, |c| credentials::put(c, id(), &credential(CredentialType::Totp, &[]))).await),
-            "no owner"
-        );
+        commit(&store, |c| credentials::delete(c, one.id, &second)).await.expect("deleted");
+        for again in [
+            commit(&store, |c| credentials::delete(c, one.id, &second)).await,
+            commit(&store, |c| credentials::replace(c, one.id, &second, &first)).await,
+        ] {
+            assert!(is_conflict(&again), "{again:?}");
+        }
+        let more = credential(CredentialType::Password, &["a", "b", "c"]);
+        commit(&store, |c| credentials::replace(c, other.id, &theirs, &more)).await.expect("all names are free");
+        for orphan in [&["d"][..], &[]] {
+            let outcome = commit(&store, |c| credentials::insert(c, id(), &credential(CredentialType::Totp, orphan))).await;
+            assert!(is_conflict(&outcome), "no owner: {outcome:?}");
+        }
     })
     .await;
 }
@@ -70,7 +79,7 @@ async fn of_many_sign_ups_with_one_identifier_one_succeeds() {
                 let outcome = commit(&store, |c| {
                     identities::insert(c, &person);
                     let names = [format!("own{n}"), "shared".to_owned()];
-                    credentials::put(c, person.id, &credential(CredentialType::Password, &[&names[0], &names[1]]));
+                    credentials::insert(c, person.id, &credential(CredentialType::Password, &[&names[0], &names[1]]));
                 })
                 .await;
                 (person.id, outcome)

@@ -87,16 +87,17 @@ async fn an_update_is_guarded_and_rewrites_addresses() {
         one.verifiable_addresses = vec![verifiable("a@example.org"), verifiable("b@example.org")];
         commit(&store, |c| identities::insert(c, &one)).await.expect("inserted");
 
+        let seen = one.clone();
         one.traits = json!({"new": true});
         one.verifiable_addresses.remove(0);
         one.recovery_addresses = vec![recovery("c@example.org")];
         one.updated_at = at(9);
         one.credentials_version = 77;
-        commit(&store, |c| identities::update(c, &one, 1)).await.expect("updated");
+        commit(&store, |c| identities::update(c, &seen, &one)).await.expect("updated");
         let found = identities::get(&store, one.id).await.expect("read").expect("there");
         assert_eq!(found, Identity { version: 2, credentials_version: 1, ..one.clone() });
 
-        let stale = commit(&store, |c| identities::update(c, &one, 1)).await;
+        let stale = commit(&store, |c| identities::update(c, &seen, &one)).await;
         assert_eq!(stale.err(), Some(StoreError::Conflict { what: "identities" }));
         let addresses = |value: &'static str| {
             let store = store.clone();
@@ -110,7 +111,7 @@ async fn an_update_is_guarded_and_rewrites_addresses() {
         other.verifiable_addresses = vec![verifiable("a@example.org")];
         commit(&store, |c| identities::insert(c, &other)).await.expect("inserted");
         one.verifiable_addresses = vec![verifiable("a@example.org")];
-        let taken = commit(&store, |c| identities::update(c, &one, 2)).await;
+        let taken = commit(&store, |c| identities::update(c, &found, &one)).await;
         assert_eq!(unique(taken), Some(Constraint::VerifiableAddress));
         assert!(addresses("b@example.org").await.is_some(), "the failed update changed nothing");
     })
@@ -121,25 +122,43 @@ async fn an_update_is_guarded_and_rewrites_addresses() {
 async fn deleting_takes_everything_along() {
     everywhere(|store| async move {
         let mut one = identity();
-        one.verifiable_addresses = vec![verifiable("a@example.org")];
-        let session = session(one.id);
+        one.external_id = Some("x".into());
+        one.verifiable_addresses = vec![verifiable("a@example.org"), verifiable("\"b\"\\ü@example.org")];
+        one.recovery_addresses = vec![recovery("a@example.org"), recovery("{c}@example.org")];
         let add = |c: &mut portcullis_store::Changes, one: &Identity| {
             identities::insert(c, one);
-            credentials::put(c, one.id, &credential(CredentialType::Password, &["a@example.org"]));
+            credentials::insert(c, one.id, &credential(CredentialType::Password, &["a@example.org", "o'neil \"x\" \\ü"]));
+            credentials::insert(c, one.id, &credential(CredentialType::Code, &["a@example.org"]));
+            credentials::insert(c, one.id, &credential(CredentialType::Totp, &[]));
         };
-        commit(&store, |c| {
-            add(c, &one);
-            sessions::insert(c, &session, &[1; 32]);
-        })
-        .await
-        .expect("inserted");
-        commit(&store, |c| identities::delete(c, one.id)).await.expect("deleted");
-        assert!(is_conflict(&commit(&store, |c| identities::delete(c, one.id)).await));
-        assert_eq!(sessions::by_token_hash(&store, &[1; 32]).await, Ok(None));
-        assert_eq!(credentials::list(&store, one.id).await, Ok(vec![]));
-        // All names are free at once.
-        one.id = id();
-        commit(&store, |c| add(c, &one)).await.expect("inserted again");
+        let neighbour = with_password(&store, "b@example.org").await;
+        let delete = |one: &Identity, seen: bool| {
+            let (store, one) = (store.clone(), one.clone());
+            async move {
+                commit(&store, |c| if seen { identities::delete_seen(c, &one) } else { identities::delete(c, one.id) }).await
+            }
+        };
+        for seen in [false, true, false] {
+            one.id = id();
+            let session = session(one.id);
+            commit(&store, |c| {
+                add(c, &one);
+                sessions::insert(c, &session, &[1; 32]);
+            })
+            .await
+            .expect("all names are free");
+            if seen {
+                assert!(is_conflict(&delete(&Identity { version: 2, ..one.clone() }, true).await));
+                assert!(is_conflict(&delete(&Identity { credentials_version: 2, ..one.clone() }, true).await));
+                assert!(identities::get(&store, one.id).await.expect("read").is_some());
+            }
+            delete(&one, seen).await.expect("deleted");
+            assert!(is_conflict(&delete(&one, seen).await));
+            assert_eq!(sessions::by_token_hash(&store, &[1; 32]).await, Ok(None));
+            assert_eq!(credentials::list(&store, one.id).await, Ok(vec![]));
+        }
+        let found = identities::find_by_identifier(&store, &[CredentialType::Password], "b@example.org").await.expect("read");
+        assert_eq!(found.map(|found| found.identity), Some(neighbour));
     })
     .await;
 }
@@ -166,7 +185,7 @@ async fn an_identifier_finds_by_the_first_type_that_has_it() {
     everywhere(|store| async move {
         let password = with_password(&store, "same").await;
         let code = stored_identity(&store).await;
-        commit(&store, |c| credentials::put(c, code.id, &credential(CredentialType::Code, &["same"]))).await.expect("put");
+        commit(&store, |c| credentials::insert(c, code.id, &credential(CredentialType::Code, &["same"]))).await.expect("put");
         let find = |kinds: &'static [CredentialType], identifier: &'static str| {
             let store = store.clone();
             async move {
@@ -201,9 +220,9 @@ async fn lists_are_filtered_and_paged() {
             commit(&store, |c| {
                 identities::insert(c, &one);
                 let password = credential(CredentialType::Password, &[&format!("person{n}@example.org"), &format!("%{n}_")]);
-                credentials::put(c, one.id, &password);
-                credentials::put(c, one.id, &credential(CredentialType::Oidc, &[&format!("Google:{n}")]));
-                credentials::put(c, one.id, &credential(CredentialType::Passkey, &[&format!("person-key{n}")]));
+                credentials::insert(c, one.id, &password);
+                credentials::insert(c, one.id, &credential(CredentialType::Oidc, &[&format!("Google:{n}")]));
+                credentials::insert(c, one.id, &credential(CredentialType::Passkey, &[&format!("person-key{n}")]));
             })
             .await
             .expect("inserted");

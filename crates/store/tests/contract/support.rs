@@ -197,7 +197,7 @@ pub(crate) async fn with_password(store: &Store, identifier: &str) -> Identity {
     let identity = identity();
     commit(store, |c| {
         identities::insert(c, &identity);
-        credentials::put(c, identity.id, &credential(CredentialType::Password, &[identifier]));
+        credentials::insert(c, identity.id, &credential(CredentialType::Password, &[identifier]));
     })
     .await
     .expect("inserted");

@@ -126,11 +126,12 @@ impl Person {
         let identity = self.identity(change, text);
         if change == 1 {
             identities::insert(&mut c, &identity);
+            credentials::insert(&mut c, self.id(), &self.credential(change));
         } else {
-            identities::update(&mut c, &identity, i64::try_from(change - 1).unwrap_or(0));
+            identities::update(&mut c, &self.identity(change - 1, ""), &identity);
+            credentials::replace(&mut c, self.id(), &self.credential(change - 1), &self.credential(change));
             sessions::revoke(&mut c, self.session_id(change - 1), Some(self.id()), at(change));
         }
-        credentials::put(&mut c, self.id(), &self.credential(change));
         sessions::insert(&mut c, &self.session(change), &self.token_hash(change));
         c
     }
@@ -234,7 +235,7 @@ impl Writer {
         }
         let mut c = Changes::new();
         sessions::delete_all(&mut c, person.id());
-        identities::update(&mut c, &person.identity(999_999, ""), -1);
+        identities::update(&mut c, &person.identity(0, ""), &person.identity(999_999, ""));
         match self.store.commit(c).await {
             Err(StoreError::Conflict { .. }) => Ok(()),
             Err(other) => Err(other),

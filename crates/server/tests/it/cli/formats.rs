@@ -88,7 +88,7 @@ fn a_bar_is_drawn_on_a_terminal_only_and_results_stay_apart() {
 #[tokio::test]
 async fn phone_numbers_that_another_program_wrote_are_brought_into_their_form() {
     use base64::Engine as _;
-    use portcullis_model::credential::CredentialType;
+    use portcullis_model::credential::{Credential, CredentialType};
     use portcullis_store::{Changes, credentials, identities};
 
     use crate::support::{Admin, TestApp};
@@ -111,13 +111,14 @@ async fn phone_numbers_that_another_program_wrote_are_brought_into_their_form() 
     }
     let store = &app.app.store;
     let read = async |id| identities::get_with_credentials(store, id).await.unwrap().unwrap();
-    let mut who = read(ids[0]).await;
+    let seen = read(ids[0]).await;
+    let mut who = seen.clone();
     let mut changes = Changes::new();
     who.identity.verifiable_addresses[0].value = "+41 79 123 45 67".to_owned();
-    identities::update(&mut changes, &who.identity, who.identity.version);
-    let mut password = who.credential(CredentialType::Password).unwrap().clone();
-    password.identifiers = vec!["+41 79 123 45 67".to_owned()];
-    credentials::put(&mut changes, ids[0], &password);
+    identities::update(&mut changes, &seen.identity, &who.identity);
+    let password = seen.credential(CredentialType::Password).unwrap();
+    let spaced = Credential { identifiers: vec!["+41 79 123 45 67".to_owned()], ..password.clone() };
+    credentials::replace(&mut changes, ids[0], password, &spaced);
     store.commit(changes).await.unwrap();
 
     let dsn = place.dsn("db.sqlite");
