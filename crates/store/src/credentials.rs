@@ -143,13 +143,7 @@ pub fn replace_config(
 ) {
     c.push(
         "UPDATE credentials SET config = $1, updated_at = $2 WHERE identity_id = $3 AND kind = $4 AND config = $5",
-        vec![
-            json_of(new_config),
-            now.into(),
-            identity_id.into(),
-            Value::word(kind.as_str()),
-            json_of(old_config),
-        ],
+        vec![json_of(new_config), now.into(), identity_id.into(), Value::word(kind.as_str()), json_of(old_config)],
         Expect::One,
     );
 }

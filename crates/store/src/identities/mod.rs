@@ -179,10 +179,9 @@ pub fn update(c: &mut Changes, seen: &Identity, identity: &Identity) {
         args,
         Expect::One,
     );
-    for ([insert, delete], before, after) in [
-        (VERIFIABLE, verifiable_rows(seen), verifiable_rows(identity)),
-        (RECOVERY, recovery_rows(seen), recovery_rows(identity)),
-    ] {
+    for ([insert, delete], before, after) in
+        [(VERIFIABLE, verifiable_rows(seen), verifiable_rows(identity)), (RECOVERY, recovery_rows(seen), recovery_rows(identity))]
+    {
         // A row that stays under another id goes and comes.
         for row in before.iter().filter(|row| !after.contains(row)) {
             c.push(delete, row.key(identity.id), Expect::One);

@@ -71,13 +71,11 @@ fn names(connection: &Connection) -> Result<Vec<String>, StoreError> {
         }
         let rows = format!("SELECT {columns} FROM {table}");
         // A list that is no JSON any more calls for nothing.
-        let wanted = format!(
-            "SELECT {members} FROM {owners} o, json_each(CASE WHEN json_valid(o.{list}) THEN o.{list} ELSE '[]' END) m"
-        );
-        for (one, other, what) in [
-            (&rows, &wanted, "a row that its owner does not call for"),
-            (&wanted, &rows, "no row for what its owner calls for"),
-        ] {
+        let wanted =
+            format!("SELECT {members} FROM {owners} o, json_each(CASE WHEN json_valid(o.{list}) THEN o.{list} ELSE '[]' END) m");
+        for (one, other, what) in
+            [(&rows, &wanted, "a row that its owner does not call for"), (&wanted, &rows, "no row for what its owner calls for")]
+        {
             let count: i64 = connection
                 .query_row(&format!("SELECT count(*) FROM ({one} EXCEPT {other})"), [], |row| row.get(0))
                 .map_err(failure)?;
