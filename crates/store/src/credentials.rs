@@ -86,14 +86,14 @@ pub fn replace(c: &mut Changes, identity_id: Uuid, seen: &Credential, credential
 
 /// Removes a credential with its identifiers. Guard: it is there.
 pub fn delete(c: &mut Changes, identity_id: Uuid, seen: &Credential) {
+    for identifier in identifiers(seen) {
+        delete_identifier(c, identity_id, seen.kind, identifier);
+    }
     c.push(
         "DELETE FROM credentials WHERE identity_id = $1 AND kind = $2",
         vec![identity_id.into(), Value::word(seen.kind.as_str())],
         Expect::One,
     );
-    for identifier in identifiers(seen) {
-        delete_identifier(c, identity_id, seen.kind, identifier);
-    }
 }
 
 /// The columns of a row, in the order of the statements above.
