@@ -220,5 +220,11 @@ mod tests {
         let mut c = Changes::new();
         c.push("DELETE FROM a WHERE b = $1", vec!["a\0b".into()], Expect::Any);
         assert!(matches!(c.check(), Err(StoreError::Unsupported(_))));
+        let mut both = Changes::new();
+        both.push("DELETE FROM a WHERE b = $1", vec!["a".into()], Expect::Any);
+        assert_eq!((both.check(), both.size()), (Ok(()), 1));
+        both.merge(c);
+        assert!(matches!(both.check(), Err(StoreError::Unsupported(_))));
+        assert_eq!(both.size(), 4);
     }
 }

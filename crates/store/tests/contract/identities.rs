@@ -119,6 +119,43 @@ async fn an_update_is_guarded_and_rewrites_addresses() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_update_writes_only_the_addresses_that_differ() {
+    everywhere(|store| async move {
+        let mut one = identity();
+        one.verifiable_addresses = vec![verifiable("a@example.org"), verifiable("b@example.org")];
+        one.recovery_addresses = vec![recovery("a@example.org")];
+        commit(&store, |c| identities::insert(c, &one)).await.expect("inserted");
+        let mut seen = one.clone();
+        type Change = fn(&mut Identity);
+        let cases: [(Change, &[u64]); 4] = [
+            (|i| i.traits = json!({"new": true}), &[1]),
+            // What is known of an address stands on the identity's row; its order there does not matter here.
+            (|i| i.verifiable_addresses[0].verified = true, &[1]),
+            (|i| i.verifiable_addresses.reverse(), &[1]),
+            // The same address under another id goes and comes.
+            (|i| i.recovery_addresses[0].id = id(), &[1, 1, 1]),
+        ];
+        for (change, counts) in cases {
+            let mut next = seen.clone();
+            change(&mut next);
+            let done = commit(&store, |c| identities::update(c, &seen, &next)).await.expect("updated");
+            assert_eq!(done.counts, counts);
+            seen = identities::get(&store, one.id).await.expect("read").expect("there");
+            assert_eq!(seen, Identity { version: next.version + 1, ..next });
+            for (purpose, value) in [
+                (AddressPurpose::Verifiable, "a@example.org"),
+                (AddressPurpose::Verifiable, "b@example.org"),
+                (AddressPurpose::Recovery, "a@example.org"),
+            ] {
+                let found = identities::find_by_address(&store, purpose, Via::Email, value).await.expect("read");
+                assert_eq!(found.as_ref(), Some(&seen), "{purpose:?} {value}");
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn deleting_takes_everything_along() {
     everywhere(|store| async move {
         let mut one = identity();
