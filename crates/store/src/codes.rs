@@ -109,7 +109,7 @@ pub async fn find_by_hash(store: &Store, purpose: FlowKind, code_hash: &[u8]) ->
         code_columns!(),
         " FROM codes WHERE code_hash = $1 AND purpose = $2 ORDER BY created_at DESC, id DESC LIMIT 1"
     );
-    let rows = store.read_one(Query::new(sql, vec![code_hash.into(), purpose.as_str().into()])).await?;
+    let rows = store.read_one(Query::new(sql, vec![code_hash.into(), Value::word(purpose.as_str())])).await?;
     rows.into_iter().next().map(from_row).transpose()
 }
 
@@ -119,7 +119,7 @@ pub async fn find_by_hash(store: &Store, purpose: FlowKind, code_hash: &[u8]) ->
 /// What the database says.
 pub async fn tries(store: &Store, flow_id: Uuid, purpose: FlowKind) -> Result<u64, StoreError> {
     let sql = "SELECT tries FROM code_tries WHERE flow_id = $1 AND purpose = $2";
-    let rows = store.read_one(Query::new(sql, vec![flow_id.into(), purpose.as_str().into()])).await?;
+    let rows = store.read_one(Query::new(sql, vec![flow_id.into(), Value::word(purpose.as_str())])).await?;
     rows.into_iter().next().map_or(Ok(0), |mut row| row.count())
 }
 
@@ -130,11 +130,11 @@ pub fn insert(c: &mut Changes, code: &NewCode) {
          data) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         vec![
             code.id.into(),
-            code.purpose.as_str().into(),
+            Value::word(code.purpose.as_str()),
             code.flow_id.into(),
             code.identity_id.into(),
             code.address.as_str().into(),
-            code.via.as_str().into(),
+            Value::word(code.via.as_str()),
             code.address_id.into(),
             code.code_hash.as_slice().into(),
             code.created_at.into(),
@@ -147,7 +147,7 @@ pub fn insert(c: &mut Changes, code: &NewCode) {
 
 /// Counts a guess at a flow's codes. Guard: fewer than `limit` were counted; a `Conflict` means "exhausted".
 pub fn charge(c: &mut Changes, flow_id: Uuid, purpose: FlowKind, limit: u32) {
-    let args = vec![flow_id.into(), purpose.as_str().into()];
+    let args = vec![flow_id.into(), Value::word(purpose.as_str())];
     if limit == 0 {
         // Never matches: no flow has a negative number of guesses.
         c.push("UPDATE code_tries SET tries = 0 WHERE flow_id = $1 AND purpose = $2 AND tries < 0", args, Expect::One);
@@ -179,7 +179,7 @@ pub fn drop_of_flow(c: &mut Changes, flow_id: Uuid) {
 pub fn drop_of_identity(c: &mut Changes, identity_id: Uuid, purpose: FlowKind) {
     c.push(
         "DELETE FROM codes WHERE identity_id = $1 AND purpose = $2 AND used_at IS NULL",
-        vec![identity_id.into(), purpose.as_str().into()],
+        vec![identity_id.into(), Value::word(purpose.as_str())],
         Expect::Any,
     );
 }

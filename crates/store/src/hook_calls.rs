@@ -221,7 +221,7 @@ pub fn failed(c: &mut Changes, id: Uuid, worker: Uuid, next_try: Option<Timestam
     c.push(
         "UPDATE hook_calls SET status = $1, due_at = $2, worker = NULL, error = $3, updated_at = $4 \
          WHERE id = $5 AND worker = $6 AND status = 'processing'",
-        vec![status.as_str().into(), next_try.into(), error.replace('\0', "").into(), now.into(), id.into(), worker.into()],
+        vec![Value::word(status.as_str()), next_try.into(), error.replace('\0', "").into(), now.into(), id.into(), worker.into()],
         Expect::One,
     );
 }

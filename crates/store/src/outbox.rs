@@ -262,7 +262,7 @@ pub fn failed(c: &mut Changes, id: Uuid, worker: Uuid, next_try: Option<Timestam
     c.push(
         "UPDATE messages SET status = $1, due_at = $2, worker = NULL, updated_at = $3 \
          WHERE id = $4 AND worker = $5 AND status = 'processing'",
-        vec![status.as_str().into(), next_try.into(), now.into(), id.into(), worker.into()],
+        vec![Value::word(status.as_str()), next_try.into(), now.into(), id.into(), worker.into()],
         Expect::One,
     );
     // What a mail server says may hold anything.

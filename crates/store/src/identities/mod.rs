@@ -123,7 +123,7 @@ pub async fn find_by_address(
             " FROM recovery_addresses a JOIN identities i ON i.id = a.identity_id WHERE a.via = $1 AND a.value = $2"
         ),
     };
-    let rows = store.read_one(Query::new(sql, vec![via.as_str().into(), value.into()])).await?;
+    let rows = store.read_one(Query::new(sql, vec![Value::word(via.as_str()), value.into()])).await?;
     rows.into_iter().next().map(|mut row| from_row(&mut row)).transpose()
 }
 
